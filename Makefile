@@ -1,0 +1,60 @@
+# What a newcomer needs: `make demo` and `make test`. Both install into .venv first; nothing else is touched.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq
+
+.PHONY: help install install-dev demo test test-random check format bench docs lock clean
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: $(VENV)/.run ## Install into .venv what running needs
+install-dev: $(VENV)/.dev ## Install into .venv what tests and checks need as well
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "Python >= 3.11 is needed: $(PYTHON) was not found." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python >= 3.11 is needed; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "This Python cannot make virtual environments. On Debian: apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/.run: requirements/run.lock pyproject.toml | $(BIN)/python
+	@echo "Installing into $(VENV) (about 100 MB, half a minute) ..."
+	@$(PIP) --require-hashes -r requirements/run.lock
+	@$(PIP) --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock $(VENV)/.run
+	@echo "Installing the tools for tests and checks ..."
+	@$(PIP) --require-hashes -r requirements/dev.lock
+	@touch $@
+
+demo: $(VENV)/.run ## Run the main job: agents, a broker, a model, eight tasks
+	@$(BIN)/sutazai demo
+
+test: $(VENV)/.dev ## Run the tests against a real RabbitMQ and a real small model
+	@$(BIN)/python -m pytest -p no:randomly --cov --cov-report=term $(ARGS)
+
+test-random: $(VENV)/.dev ## Run the tests in random order
+	@$(BIN)/python -m pytest --no-cov $(ARGS)
+
+check: $(VENV)/.dev ## Lint, formatting and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(VENV)/.dev ## Rewrite the formatting
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+lock: ## Rewrite the locks from pyproject.toml (needs uv)
+	uv pip compile -q --universal --generate-hashes --python-version 3.11 --extra local --extra fast --group build \
+		pyproject.toml -o requirements/run.lock
+	uv pip compile -q --universal --generate-hashes --python-version 3.11 --extra local --extra fast --group dev \
+		-c requirements/run.lock pyproject.toml -o requirements/dev.lock
+
+clean: ## Remove .venv and everything made by tools
+	rm -rf $(VENV) .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis dist htmlcov

@@ -1,0 +1,1 @@
+"""How messages cross: RabbitMQ through aio-pika, and an in-memory peer. Knows no agent and no model."""

@@ -1,0 +1,125 @@
+"""aio-pika's exceptions and broker addresses in words people can act on. The one place that maps them."""
+
+import asyncio
+import contextlib
+import errno
+from collections.abc import Iterator
+from typing import Final
+
+from aio_pika.exceptions import (
+    AMQPError,
+    ChannelClosed,
+    ChannelNotFoundEntity,
+    ChannelPreconditionFailed,
+    DeliveryError,
+    InvalidFrameError,
+    ProbableAuthenticationError,
+)
+from aio_pika.exceptions import PublishError as ReturnedError
+from aiormq.exceptions import ChannelAccessRefused
+from pamqp.exceptions import PAMQPException
+from yarl import URL
+
+from bus.errors import (
+    AccessRefused,
+    BrokerUnreachable,
+    BusError,
+    ConnectError,
+    ConnectionLost,
+    QueueFull,
+    TopologyError,
+    Unroutable,
+    VhostRefused,
+)
+
+LOST: Final = (AMQPError, PAMQPException, OSError, RuntimeError)
+"""What aio-pika raises when a connection or channel is gone; RuntimeError comes from writers already closed."""
+
+_MEANINGS: Final[tuple[tuple[type[BaseException], type[BusError], str], ...]] = (
+    (ReturnedError, Unroutable, "no queue took the message"),
+    (DeliveryError, QueueFull, "the broker refused the message, its queue is full or unavailable,"),
+    (ChannelNotFoundEntity, TopologyError, "something is missing on the broker"),
+    (ChannelPreconditionFailed, TopologyError, "something on the broker differs from what is expected"),
+    (ChannelAccessRefused, TopologyError, "the broker does not permit it"),
+    (ChannelClosed, ConnectionLost, "the broker closed the channel"),
+    (TimeoutError, ConnectionLost, "the broker did not answer"),
+    (asyncio.CancelledError, ConnectionLost, "the connection was lost"),
+    (AMQPError, ConnectionLost, "the connection was lost"),
+    (PAMQPException, ConnectionLost, "the connection was lost"),
+    (OSError, ConnectionLost, "the connection was lost"),
+    (RuntimeError, ConnectionLost, "the connection was lost"),
+)
+
+
+def bus_error(error: BaseException, doing: str) -> BusError:
+    """Return the bus's error for one of aio-pika's. `doing` completes "while ..."."""
+    found = next((meaning for meaning in _MEANINGS if isinstance(error, meaning[0])), None)
+    if found is None:
+        raise error
+    _, kind, sentence = found
+    told = f": {error.args[-1]}" if isinstance(error, ChannelClosed) and error.args else ""
+    return kind(f"{sentence} while {doing}{told}")
+
+
+@contextlib.contextmanager
+def mapped_errors(doing: str) -> Iterator[None]:
+    """Turn what aio-pika raises during an operation into errors of the bus."""
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        # aiormq cancels what waits on a dead connection; only a real cancellation is counted on the task.
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise bus_error(error, doing) from error
+    except (*LOST, TimeoutError) as error:
+        raise bus_error(error, doing) from error
+
+
+def safe_url(url: str) -> str:
+    """Return the address without its user, password and query."""
+    parsed = URL(url)
+    host = f"{parsed.host or 'localhost'}:{parsed.port or (5671 if parsed.scheme == 'amqps' else 5672)}"
+    return f"{parsed.scheme}://{host}/{parsed.raw_path.lstrip('/')}"
+
+
+def split_urls(urls: str) -> tuple[str, ...]:
+    """Split a comma-separated list of broker addresses.
+
+    Raises:
+        ConnectError: there is none, or one is no amqp:// or amqps:// address.
+    """
+    found = tuple(url.strip() for url in urls.split(",") if url.strip())
+    for url in found:
+        if not url.startswith(("amqp://", "amqps://")):
+            scheme = url.split("://", maxsplit=1)[0] if "://" in url else "none"
+            raise ConnectError(
+                f"the broker's address has the scheme {scheme!r}: set AMQP_URL to one such as amqp://user:pw@host/"
+            )
+    if not found:
+        raise ConnectError("the broker's address is empty: set AMQP_URL to one such as amqp://user:pw@host:5672/")
+    return found
+
+
+def connect_error(error: BaseException, url: str) -> ConnectError:
+    """Say in one sentence why a broker could not be reached, and what to do."""
+    where, user = safe_url(url), URL(url).user or "guest"
+    if isinstance(error, ProbableAuthenticationError):
+        return AccessRefused(f"RabbitMQ at {where} refuses user {user!r}: check the name and password in AMQP_URL")
+    if isinstance(error, InvalidFrameError):
+        # The broker says why only in its own log; aiormq sees a Close in place of the OpenOk.
+        return VhostRefused(
+            f"RabbitMQ at {where} does not open this virtual host for user {user!r}: create it "
+            f"(`rabbitmqctl add_vhost NAME`) or grant it (`rabbitmqctl set_permissions -p NAME {user} '.*' '.*' '.*'`)"
+        )
+    return BrokerUnreachable(
+        f"no RabbitMQ answers at {where} ({_reason(error)}): start it, or set AMQP_URL to where it runs"
+    )
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    if isinstance(error, ConnectionRefusedError) or errno.ECONNREFUSED in error.args:
+        return "connection refused"
+    return type(error).__name__

@@ -1,0 +1,92 @@
+"""The seam between the bus and what carries it. RabbitMQ and the in-memory broker both stand behind it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, Self
+
+from bus.message import Delivery, Message
+from bus.topology import Plan
+
+DEFAULT_EXCHANGE = ""
+"""Routes by queue name: the way of a reply to `reply_to`."""
+
+
+class ConsumerState(StrEnum):
+    """What a subscription does at the moment; shown in reports."""
+
+    CONSUMING = "consuming"
+    PAUSED = "paused"
+    LOST = "lost"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class QueueInfo:
+    """A queue as the broker sees it: `ready` messages wait in it, `consumers` take from it."""
+
+    name: str
+    ready: int
+    consumers: int
+
+
+class Subscription(Protocol):
+    """One consumer on one queue. It comes back by itself after a lost connection, channel, consumer or queue."""
+
+    @property
+    def state(self) -> ConsumerState:
+        """What it does at the moment."""
+
+    async def pause(self) -> None:
+        """Stop deliveries; what is held stays held and can be settled. Returns once the broker has stopped."""
+
+    def resume(self) -> None:
+        """Ask for deliveries again."""
+
+    async def close(self) -> None:
+        """Stop for good. What is still unsettled goes back to the queue."""
+
+
+class Broker(Protocol):
+    """A connected broker. All methods may be called from many tasks at once."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *exc_info: object) -> None: ...
+
+    @property
+    def description(self) -> str:
+        """Where this is, without secrets, for people."""
+
+    async def declare(self, plan: Plan) -> None:
+        """Make sure that all of `plan` exists, by declaring it or, without the right to, by checking the queues.
+
+        Raises:
+            TopologyError: something exists with other arguments, or is missing and may not be made.
+        """
+
+    async def queue_info(self, name: str) -> QueueInfo | None:
+        """Return the state of a queue, or None where there is none."""
+
+    async def delete_queue(self, name: str) -> None:
+        """Delete a queue and what is in it; a missing one is fine."""
+
+    async def publish(
+        self, exchange: str, key: str, message: Message, *, mandatory: bool = True, timeout: float | None = 30.0
+    ) -> None:
+        """Publish and wait for the broker's confirm. A lost connection in between is waited out and tried again.
+
+        Raises:
+            Unroutable: `mandatory`, and no queue took it.
+            QueueFull: a queue refused it.
+            PublishTimeout: no confirm within `timeout` seconds (None waits for ever); it may still arrive.
+            TopologyError: there is no such exchange, or it may not be written to.
+        """
+
+    def announce(self, exchange: str, key: str, message: Message) -> None:
+        """Publish without waiting and without a promise: reports and events. Never blocks, never raises."""
+
+    def subscribe(
+        self, queue: str, on_delivery: Callable[[Delivery], None], *, prefetch: int, tag: str, plan: Plan
+    ) -> Subscription:
+        """Start to consume `queue`; `plan` is declared first, and again whenever the subscription comes back."""

@@ -1,0 +1,190 @@
+"""One AMQP connection that comes back: plain `aio_pika.connect` under our own supervisor.
+
+Not `connect_robust`: we need several hosts, back-off with jitter, a state that can be seen, no hanging calls, and
+handlers that outlive a channel.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from enum import StrEnum
+from itertools import count
+from typing import Final, Self
+
+import aio_pika
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from yarl import URL
+
+from bus.amqp_errors import LOST, connect_error, mapped_errors
+from bus.errors import BrokerUnreachable, ConnectError, ConnectionLost
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT_SECONDS: Final = 10
+"""aiormq notices a stuck peer after (heartbeat + 1) * 3 s: 33 s here, 183 s with the broker's default of 60."""
+
+CONNECT_TIMEOUT_SECONDS: Final = 10.0
+"""One attempt at one host: TCP, TLS and the AMQP handshake."""
+
+RPC_TIMEOUT_SECONDS: Final = 30.0
+"""Opening channels and declaring. RabbitMQ 4.0 answers nothing while the home node of a queue is down."""
+
+FIRST_PAUSE_SECONDS: Final = 0.1
+LONGEST_PAUSE_SECONDS: Final = 10.0
+
+
+class ConnectionState(StrEnum):
+    """What a connection does at the moment."""
+
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    CLOSED = "closed"
+
+
+def back_off(attempt: int, draw: Callable[[], float] = random.random) -> float:
+    """Return the seconds before attempt number `attempt` to connect again: doubling, capped, with jitter."""
+    longest: float = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(attempt, 16))
+    return longest * (0.5 + draw() / 2)
+
+
+class Connection:
+    """A named connection. Inside `async with` it is up, or being brought up again for as long as that takes."""
+
+    def __init__(self, urls: Sequence[str], name: str, properties: Mapping[str, str], *, patience: float) -> None:
+        """`patience`: seconds that the first connect may take over all hosts before BrokerUnreachable is raised."""
+        self.name = name
+        self._urls = urls
+        self._properties = {**properties, "connection_name": name}
+        self._patience = patience
+        self._current: AbstractConnection | None = None
+        self._server: Mapping[str, object] = {}
+        self._changed = asyncio.Event()
+        self._state = ConnectionState.CONNECTING
+        self._supervisor: asyncio.Task[None] | None = None
+
+    @property
+    def state(self) -> ConnectionState:
+        """What it does at the moment."""
+        return self._state
+
+    @property
+    def server_version(self) -> str:
+        """The version that the broker told when the connection was opened."""
+        version = self._server.get("version", "unknown")
+        return version.decode() if isinstance(version, bytes) else str(version)
+
+    async def __aenter__(self) -> Self:
+        first = await self._first_connection()
+        self._supervisor = asyncio.create_task(self._supervise(first), name=f"amqp:{self.name}")
+        await self._until_connected()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.gather(self._supervisor, return_exceptions=True)
+
+    @contextlib.asynccontextmanager
+    async def channel(self, *, confirms: bool = False) -> AsyncIterator[AbstractChannel]:
+        """Open a channel for the length of a block, waiting for the connection if it is being re-established."""
+        channel = await self.open_channel(confirms=confirms)
+        try:
+            yield channel
+        finally:
+            await close_quietly(channel)
+
+    async def open_channel(self, *, confirms: bool = False) -> AbstractChannel:
+        """Open a channel; the caller closes it.
+
+        Raises:
+            ConnectionLost: it could not be opened; try again.
+        """
+        connection = await self._until_connected()
+        channel = connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+        with mapped_errors("opening a channel"):
+            async with asyncio.timeout(RPC_TIMEOUT_SECONDS):
+                await channel.initialize()
+        return channel
+
+    async def _until_connected(self) -> AbstractConnection:
+        while self._current is None:
+            if self._state is ConnectionState.CLOSED:
+                raise ConnectionLost(f"the connection {self.name!r} is closed")
+            self._changed.clear()
+            await self._changed.wait()
+        return self._current
+
+    async def _first_connection(self) -> AbstractConnection:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._patience
+        for attempt in count():
+            try:
+                return await self._connect_to(self._urls[attempt % len(self._urls)])
+            except BrokerUnreachable as error:
+                pause = back_off(attempt)
+                if loop.time() + pause > until:
+                    raise
+                log.warning("connection.waiting", name=self.name, reason=str(error))
+                await asyncio.sleep(pause)
+        raise AssertionError("unreachable: count() never ends")
+
+    async def _connect_to(self, url: str) -> AbstractConnection:
+        heartbeat = {} if "heartbeat" in URL(url).query else {"heartbeat": HEARTBEAT_SECONDS}
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+                return await aio_pika.connect(
+                    str(URL(url).update_query(heartbeat)), client_properties=dict(self._properties)
+                )
+        except (*LOST, TimeoutError, ValueError) as error:
+            raise connect_error(error, url) from error
+
+    async def _supervise(self, connection: AbstractConnection) -> None:
+        try:
+            while True:
+                await self._hold(connection)
+                connection = await self._reconnect()
+        finally:
+            self._set(None, ConnectionState.CLOSED)
+
+    async def _hold(self, connection: AbstractConnection) -> None:
+        """Keep `connection` as the current one until it is gone."""
+        lost = asyncio.Event()
+        connection.close_callbacks.add(lambda *_: lost.set())
+        transport = connection.transport
+        if transport is not None:
+            self._server = transport.connection.server_properties
+        self._set(connection, ConnectionState.CONNECTED)
+        log.info("connection.up", name=self.name, broker=self.server_version)
+        try:
+            # A connection that died before the callback was added says so here.
+            if connection.connected.is_set():
+                await lost.wait()
+            log.warning("connection.lost", name=self.name)
+        finally:
+            self._set(None, ConnectionState.CONNECTING)
+            with contextlib.suppress(*LOST, TimeoutError):
+                async with asyncio.timeout(2):
+                    await connection.close()
+
+    async def _reconnect(self) -> AbstractConnection:
+        for attempt in count():
+            await asyncio.sleep(back_off(attempt))
+            try:
+                return await self._connect_to(self._urls[attempt % len(self._urls)])
+            except ConnectError as error:
+                # At run time a refused login may heal as well: the broker may still be loading its definitions.
+                log.warning("connection.retrying", name=self.name, attempt=attempt + 1, reason=str(error))
+        raise AssertionError("unreachable: count() never ends")
+
+    def _set(self, connection: AbstractConnection | None, state: ConnectionState) -> None:
+        self._current, self._state = connection, state
+        self._changed.set()
+
+
+async def close_quietly(channel: AbstractChannel) -> None:
+    """Close a channel that may be gone already."""
+    with contextlib.suppress(*LOST, TimeoutError):
+        async with asyncio.timeout(2):
+            await channel.close()

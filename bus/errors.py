@@ -1,0 +1,123 @@
+"""Everything that can go wrong on the way, and what a handler may say about a task.
+
+BusError
+├── ConnectError              no connection to the broker; the text says what to do
+│   ├── BrokerUnreachable
+│   ├── AccessRefused         wrong user or password
+│   └── VhostRefused          missing virtual host, or no permission for it
+├── ConnectionLost            the connection went away under an operation; it comes back by itself
+├── TopologyError             a queue or exchange is missing, or differs from what is expected
+│   └── UnknownAgent          no task queue of that name
+├── PublishError
+│   ├── Unroutable            a mandatory message reached no queue
+│   ├── QueueFull             the queue refused it (reject-publish)
+│   └── PublishTimeout        not confirmed in time; it may still arrive
+├── DecodeError               a body that is no task, result, event or report; `.raw` holds it
+└── ReplyTimeout              no result in time
+
+HandlerError                  raised by handlers on purpose; `.code` is a stable word for programs
+├── RetryableError            again later, one attempt used; `.retry_after` seconds at least
+├── PermanentError            never again
+├── RejectedError             the task itself is invalid: a `rejected` result
+└── NotNowError               not this task's fault: handed back, no attempt used
+"""
+
+
+class BusError(Exception):
+    """Base of all errors of the bus. The text is one sentence for people, without secrets."""
+
+
+class ConnectError(BusError):
+    """No connection to the broker."""
+
+
+class BrokerUnreachable(ConnectError):
+    """Nobody answers AMQP at the address, or it did not in time."""
+
+
+class AccessRefused(ConnectError):
+    """The broker refuses the user name or the password."""
+
+
+class VhostRefused(ConnectError):
+    """The virtual host does not exist, or the user may not open it."""
+
+
+class ConnectionLost(BusError):
+    """The connection went away under an operation. It is being re-established; try again."""
+
+
+class TopologyError(BusError):
+    """A queue or an exchange is missing, differs from what is expected, or may not be used."""
+
+
+class UnknownAgent(TopologyError):
+    """No queue takes tasks for this agent: nobody has ever started or declared it."""
+
+    def __init__(self, agent: str) -> None:
+        self.agent = agent
+        super().__init__(
+            f"no agent {agent!r} is known to this broker: check the name, or start it with `sutazai run {agent}`"
+        )
+
+
+class PublishError(BusError):
+    """The broker did not take a message."""
+
+
+class Unroutable(PublishError):
+    """A mandatory message reached no queue."""
+
+
+class QueueFull(PublishError):
+    """A queue at its length limit refused the message; nothing was dropped."""
+
+
+class PublishTimeout(PublishError):
+    """The broker did not confirm in time. The message may still arrive: consumers drop duplicates by task id."""
+
+
+class DecodeError(BusError):
+    """A message body that cannot be read. `raw` holds its bytes."""
+
+    def __init__(self, reason: str, raw: bytes) -> None:
+        self.raw = raw
+        super().__init__(reason)
+
+
+class ReplyTimeout(BusError):
+    """No result came in time. The task itself goes on."""
+
+
+class HandlerError(Exception):
+    """Base of what a handler raises on purpose."""
+
+    code = "handler_error"
+
+
+class RetryableError(HandlerError):
+    """The task may succeed later: it goes to the delay ladder, one attempt used."""
+
+    code = "retryable"
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class PermanentError(HandlerError):
+    """The task will never succeed: it is dead-lettered at once."""
+
+    code = "permanent"
+
+
+class RejectedError(HandlerError):
+    """The task itself is invalid, whoever works on it: it is answered with a `rejected` result."""
+
+    code = "invalid_task"
+
+
+class NotNowError(HandlerError):
+    """Not this task's fault and not its turn: the delivery is handed back, and no attempt is used."""
+
+    code = "not_now"

@@ -1,0 +1,199 @@
+"""The in-process broker: a peer of RabbitMQ under the same contract, for users' tests and for a first look.
+
+It keeps priority, prefetch, redelivery to the old place, delay, dead letters, alternate exchanges, length limits and
+mandatory publishing. It keeps nothing on disk, and queues of listeners (`x-expires`) stay until they are deleted.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Self
+
+from bus.broker import ConsumerState, QueueInfo
+from bus.errors import BusError, ConnectionLost
+from bus.memory_queue import MemoryQueue, QueueConsumer, Stored
+from bus.memory_server import MemoryServer
+from bus.message import Delivery, Message
+from bus.topology import Plan
+
+
+class MemoryDelivery:
+    """A delivery from an in-memory queue."""
+
+    def __init__(self, stored: Stored, subscription: "MemorySubscription", consumer: QueueConsumer) -> None:
+        self._stored = stored
+        self._subscription = subscription
+        self._consumer = consumer
+
+    @property
+    def message(self) -> Message:
+        """See `Delivery.message`."""
+        return self._stored.message
+
+    @property
+    def routing_key(self) -> str:
+        """See `Delivery.routing_key`."""
+        return self._stored.key
+
+    @property
+    def redelivered(self) -> bool:
+        """See `Delivery.redelivered`."""
+        return self._stored.redelivered
+
+    async def ack(self) -> None:
+        """See `Delivery.ack`."""
+        self._subscription.settle(self._stored, self._consumer, requeue=False)
+
+    async def requeue(self) -> None:
+        """See `Delivery.requeue`."""
+        self._subscription.settle(self._stored, self._consumer, requeue=True)
+
+
+class MemorySubscription:
+    """A consumer on an in-memory queue."""
+
+    def __init__(
+        self, server: MemoryServer, queue: str, on_delivery: Callable[[Delivery], None], prefetch: int, plan: Plan
+    ) -> None:
+        self._server = server
+        self._name = queue
+        self._on_delivery = on_delivery
+        self._prefetch = prefetch
+        self._plan = plan
+        self._held: dict[int, Stored] = {}
+        self._consumer: QueueConsumer | None = None
+        self.state = ConsumerState.LOST
+        self.resume()
+
+    async def pause(self) -> None:
+        """See `Subscription.pause`."""
+        self._leave(ConsumerState.PAUSED)
+
+    def resume(self) -> None:
+        """See `Subscription.resume`."""
+        if self._consumer is not None:
+            return
+        self._server.declare(self._plan)
+        self._consumer = QueueConsumer(self._prefetch, self._take)
+        queue = self._server.queue(self._name)
+        queue.consumers.append(self._consumer)
+        self.state = ConsumerState.CONSUMING
+        asyncio.get_running_loop().call_soon(queue.dispatch)
+
+    async def close(self) -> None:
+        """See `Subscription.close`."""
+        self._leave(ConsumerState.STOPPED)
+        self._return_all()
+
+    def cut(self) -> None:
+        """Lose the connection: what is held goes back, can no longer be settled, and is delivered again."""
+        was_consuming = self._consumer is not None
+        self._leave(ConsumerState.LOST)
+        self._return_all()
+        if was_consuming:
+            self.resume()
+
+    def settle(self, stored: Stored, consumer: QueueConsumer, *, requeue: bool) -> None:
+        """Settle one delivery. Raises ConnectionLost for one from before a cut."""
+        if self._held.get(stored.position) is not stored:
+            raise ConnectionLost("the delivery belongs to a connection that is gone")
+        del self._held[stored.position]
+        consumer.unsettled.discard(stored.position)
+        queue = self._queue()
+        if queue is not None:
+            if requeue:
+                queue.put_back(stored)
+            asyncio.get_running_loop().call_soon(queue.dispatch)
+
+    def _take(self, stored: Stored) -> None:
+        consumer = self._consumer
+        if consumer is None:
+            raise BusError(f"queue {self._name!r} gave a message to a consumer that has left")
+        self._held[stored.position] = stored
+        self._on_delivery(MemoryDelivery(stored, self, consumer))
+
+    def _leave(self, state: ConsumerState) -> None:
+        queue = self._queue()
+        if queue is not None and self._consumer in queue.consumers:
+            queue.consumers.remove(self._consumer)
+        self._consumer = None
+        self.state = state
+
+    def _return_all(self) -> None:
+        queue, held = self._queue(), self._held
+        self._held = {}
+        if queue is not None:
+            for stored in held.values():
+                queue.put_back(stored)
+            asyncio.get_running_loop().call_soon(queue.dispatch)
+
+    def _queue(self) -> MemoryQueue | None:
+        return self._server.queues.get(self._name)
+
+
+class MemoryBroker:
+    """One connection to an in-memory server. Used inside `async with`."""
+
+    def __init__(self, name: str = "") -> None:
+        """`name`: which server of this process; connections to the same name share its queues."""
+        self._name = name
+        self._server = MemoryServer.named(name)
+        self._subscriptions: list[MemorySubscription] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        for subscription in self._subscriptions:
+            await subscription.close()
+
+    @property
+    def description(self) -> str:
+        """See `Broker.description`."""
+        return f"in-memory broker memory://{self._name} (nothing leaves this process)"
+
+    async def declare(self, plan: Plan) -> None:
+        """See `Broker.declare`."""
+        self._server.declare(plan)
+
+    async def queue_info(self, name: str) -> QueueInfo | None:
+        """See `Broker.queue_info`."""
+        return self._server.info(name)
+
+    async def delete_queue(self, name: str) -> None:
+        """See `Broker.delete_queue`."""
+        self._server.delete_queue(name)
+
+    async def publish(
+        self,
+        exchange: str,
+        key: str,
+        message: Message,
+        *,
+        mandatory: bool = True,
+        timeout: float | None = 30.0,  # noqa: ARG002 - the contract's; nothing here can take time
+    ) -> None:
+        """See `Broker.publish`."""
+        self._server.publish(exchange, key, message, mandatory=mandatory)
+
+    def announce(self, exchange: str, key: str, message: Message) -> None:
+        """See `Broker.announce`."""
+        self._server.publish(exchange, key, message, mandatory=False)
+
+    def subscribe(
+        self,
+        queue: str,
+        on_delivery: Callable[[Delivery], None],
+        *,
+        prefetch: int,
+        tag: str,  # noqa: ARG002 - the contract's; nobody looks at tags here
+        plan: Plan,
+    ) -> MemorySubscription:
+        """See `Broker.subscribe`."""
+        subscription = MemorySubscription(self._server, queue, on_delivery, prefetch, plan)
+        self._subscriptions.append(subscription)
+        return subscription
+
+    def cut(self) -> None:
+        """Lose the connection and get it back: what RabbitMQ does to unsettled deliveries when TCP breaks."""
+        for subscription in self._subscriptions:
+            subscription.cut()

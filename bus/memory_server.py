@@ -1,0 +1,110 @@
+"""The exchanges, bindings and queues of the in-memory broker."""
+
+import asyncio
+from weakref import WeakValueDictionary
+
+from bus.broker import DEFAULT_EXCHANGE, QueueInfo
+from bus.errors import QueueFull, TopologyError, Unroutable
+from bus.memory_queue import MemoryQueue, Stored
+from bus.message import Message
+from bus.topology import Binding, Exchange, Plan, Queue, matches
+
+
+class MemoryServer:
+    """What a RabbitMQ node is to its connections. Lives as long as somebody is connected to it."""
+
+    _by_name: "WeakValueDictionary[str, MemoryServer]" = WeakValueDictionary()
+
+    def __init__(self) -> None:
+        self.queues: dict[str, MemoryQueue] = {}
+        self._exchanges: dict[str, Exchange] = {}
+        self._bindings: dict[Binding, None] = {}
+
+    @classmethod
+    def named(cls, name: str) -> "MemoryServer":
+        """Return the server of this name in this process: `memory://NAME` means the same one everywhere."""
+        server = cls._by_name.get(name)
+        if server is None:
+            server = cls._by_name[name] = cls()
+        return server
+
+    def declare(self, plan: Plan) -> None:
+        """Declare all of `plan`.
+
+        Raises:
+            TopologyError: a queue exists with other arguments, or a binding names what does not exist.
+        """
+        for exchange in plan.exchanges:
+            self._exchanges.setdefault(exchange.name, exchange)
+        for queue in plan.queues:
+            self._declare_queue(queue)
+        for binding in plan.bindings:
+            self._bind(binding)
+
+    def _declare_queue(self, queue: Queue) -> None:
+        existing = self.queues.setdefault(queue.name, MemoryQueue(queue.name, queue.arguments))
+        if existing.arguments != dict(queue.arguments):
+            raise TopologyError(
+                f"something on the broker differs from what is expected: queue {queue.name!r} exists with "
+                f"{existing.arguments}, not with {dict(queue.arguments)}"
+            )
+
+    def _bind(self, binding: Binding) -> None:
+        self._exchange(binding.exchange)
+        self.queue(binding.queue)
+        self._bindings[binding] = None
+
+    def queue(self, name: str) -> MemoryQueue:
+        """Return a queue. Raises TopologyError where there is none."""
+        if name not in self.queues:
+            raise TopologyError(f"something is missing on the broker: no queue {name!r}")
+        return self.queues[name]
+
+    def _exchange(self, name: str) -> Exchange:
+        if name not in self._exchanges:
+            raise TopologyError(f"something is missing on the broker: no exchange {name!r}")
+        return self._exchanges[name]
+
+    def info(self, name: str) -> QueueInfo | None:
+        """Return the state of a queue, or None."""
+        queue = self.queues.get(name)
+        return None if queue is None else QueueInfo(name, queue.ready, len(queue.consumers))
+
+    def delete_queue(self, name: str) -> None:
+        """Delete a queue, its messages and its bindings."""
+        self.queues.pop(name, None)
+        self._bindings = {binding: None for binding in self._bindings if binding.queue != name}
+
+    def publish(self, exchange: str, key: str, message: Message, *, mandatory: bool) -> None:
+        """Route a message. Raises Unroutable, QueueFull and TopologyError as RabbitMQ would."""
+        targets = self._route(exchange, key)
+        if not targets and mandatory:
+            raise Unroutable(f"no queue took the message while publishing to {exchange or key!r}")
+        if any(queue.refuses for queue in targets):
+            raise QueueFull(
+                f"the broker refused the message, its queue is full, while publishing to {exchange or key!r}"
+            )
+        for queue in targets:
+            self._enqueue(queue, message, key)
+
+    def _route(self, exchange: str, key: str) -> list[MemoryQueue]:
+        if exchange == DEFAULT_EXCHANGE:
+            return [self.queues[key]] if key in self.queues else []
+        names = {b.queue: None for b in self._bindings if b.exchange == exchange and matches(b.key, key)}
+        alternate = self._exchange(exchange).alternate
+        if not names and alternate is not None:
+            return self._route(alternate, key)
+        return [self.queues[name] for name in names]
+
+    def _enqueue(self, queue: MemoryQueue, message: Message, key: str) -> None:
+        stored = queue.put(message, key)
+        loop = asyncio.get_running_loop()
+        if queue.ttl is not None:
+            loop.call_later(queue.ttl, self._expire, queue, stored)
+        # Never from within the publisher's own call, as on a real broker.
+        loop.call_soon(queue.dispatch)
+
+    def _expire(self, queue: MemoryQueue, stored: Stored) -> None:
+        if queue.remove(stored) and (target := queue.arguments.get("x-dead-letter-exchange")) is not None:
+            key = str(queue.arguments.get("x-dead-letter-routing-key", stored.key))
+            self.publish(str(target), key, stored.message, mandatory=False)

@@ -1,0 +1,52 @@
+"""An AMQP message and its delivery, free of any library's types: what the codec makes and the brokers carry."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Body and properties. `message_id` is left to the broker's side: it must be unique for each publish."""
+
+    body: bytes
+    type: str | None = None
+    content_type: str | None = "application/json"
+    priority: int | None = None
+    correlation_id: str | None = None
+    reply_to: str | None = None
+    message_id: str | None = None
+    timestamp: datetime | None = None
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    persistent: bool = True
+
+
+class Delivery(Protocol):
+    """A message in this process's hands. It is settled once: acked, or handed back to its queue."""
+
+    @property
+    def message(self) -> Message:
+        """The message as it was published."""
+
+    @property
+    def routing_key(self) -> str:
+        """The key it was published with, or the key of the rung it came back from."""
+
+    @property
+    def redelivered(self) -> bool:
+        """Whether the broker has handed it to somebody before."""
+
+    async def ack(self) -> None:
+        """Tell the broker that it is done.
+
+        Raises:
+            ConnectionLost: its channel is gone; the broker delivers it again.
+        """
+
+    async def requeue(self) -> None:
+        """Give it back to its queue, at its old place.
+
+        Raises:
+            ConnectionLost: its channel is gone; it is back in its queue already.
+        """

@@ -1,0 +1,138 @@
+"""RabbitMQ behind the bus's seam: two supervised connections, one to consume and one to publish."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Self
+
+import structlog
+from aio_pika.abc import AbstractChannel, ExchangeType
+
+from bus.amqp_errors import mapped_errors, safe_url
+from bus.broker import QueueInfo
+from bus.connection import RPC_TIMEOUT_SECONDS, Connection
+from bus.errors import TopologyError
+from bus.message import Delivery, Message
+from bus.publisher import Publisher
+from bus.subscription import RabbitSubscription
+from bus.topology import Plan
+
+log = structlog.get_logger(__name__)
+
+PATIENCE_SECONDS: Final = 10.0
+"""How long the first connect may take before the caller is told that nobody answers."""
+
+
+class RabbitBroker:
+    """A RabbitMQ, or a cluster of several addresses. Used inside `async with`.
+
+    Two connections, because a publishing connection that the broker blocks (memory or disk alarm) also swallows
+    the acknowledgements made on it.
+    """
+
+    def __init__(self, urls: Sequence[str], name: str, version: str, *, patience: float = PATIENCE_SECONDS) -> None:
+        """`name` is what the management UI shows for this process; `version` is this product's."""
+        properties = {"product": "SutazAI Agents", "version": version}
+        self._where = safe_url(urls[0])
+        self._consuming = Connection(urls, f"{name} consumes", properties, patience=patience)
+        self._publishing = Connection(urls, f"{name} publishes", properties, patience=patience)
+        self._publisher = Publisher(self._publishing)
+        self._subscriptions: set[RabbitSubscription] = set()
+        self._exit = contextlib.AsyncExitStack()
+
+    @property
+    def description(self) -> str:
+        """See `Broker.description`."""
+        return f"RabbitMQ {self._publishing.server_version} at {self._where}"
+
+    async def __aenter__(self) -> Self:
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(self._publishing)
+            await stack.enter_async_context(self._consuming)
+            await stack.enter_async_context(self._publisher)
+            self._exit = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await asyncio.gather(*(subscription.close() for subscription in self._subscriptions))
+        await self._exit.aclose()
+
+    async def declare(self, plan: Plan) -> None:
+        """See `Broker.declare`."""
+        try:
+            await self._on_a_channel("declaring the topology", lambda channel: _declare(channel, plan))
+        except TopologyError as error:
+            if "ACCESS_REFUSED" not in str(error):
+                raise
+            # Least privilege: the topology was made by somebody who may.
+            log.debug("topology.checked", reason=str(error))
+            await self._on_a_channel("checking the topology", lambda channel: _check(channel, plan))
+
+    async def queue_info(self, name: str) -> QueueInfo | None:
+        """See `Broker.queue_info`."""
+        found: list[QueueInfo] = []
+
+        async def look(channel: AbstractChannel) -> None:
+            queue = await channel.declare_queue(name, passive=True)
+            counts = queue.declaration_result
+            found.append(QueueInfo(name, counts.message_count or 0, counts.consumer_count or 0))
+
+        try:
+            await self._on_a_channel(f"looking at queue {name!r}", look)
+        except TopologyError as error:
+            if "NOT_FOUND" not in str(error):
+                raise
+        return found[0] if found else None
+
+    async def delete_queue(self, name: str) -> None:
+        """See `Broker.delete_queue`."""
+
+        async def delete(channel: AbstractChannel) -> None:
+            await channel.queue_delete(name)
+
+        await self._on_a_channel(f"deleting queue {name!r}", delete)
+
+    async def publish(
+        self, exchange: str, key: str, message: Message, *, mandatory: bool = True, timeout: float | None = 30.0
+    ) -> None:
+        """See `Broker.publish`."""
+        await self._publisher.publish(exchange, key, message, mandatory=mandatory, timeout=timeout)
+
+    def announce(self, exchange: str, key: str, message: Message) -> None:
+        """See `Broker.announce`."""
+        self._publisher.announce(exchange, key, message)
+
+    def subscribe(
+        self, queue: str, on_delivery: Callable[[Delivery], None], *, prefetch: int, tag: str, plan: Plan
+    ) -> RabbitSubscription:
+        """See `Broker.subscribe`."""
+
+        async def prepare() -> None:
+            await self.declare(plan)
+
+        subscription = RabbitSubscription(self._consuming, queue, on_delivery, prepare, prefetch=prefetch, tag=tag)
+        self._subscriptions.add(subscription)
+        return subscription
+
+    async def _on_a_channel(self, doing: str, act: Callable[[AbstractChannel], Awaitable[None]]) -> None:
+        # On the consuming connection: a blocked publishing one would not even open a channel. And each time on a
+        # channel of its own, since a refusal closes the channel.
+        async with self._consuming.channel() as channel:
+            with mapped_errors(doing):
+                async with asyncio.timeout(RPC_TIMEOUT_SECONDS):
+                    await act(channel)
+
+
+async def _declare(channel: AbstractChannel, plan: Plan) -> None:
+    for exchange in plan.exchanges:
+        await channel.declare_exchange(exchange.name, ExchangeType.TOPIC, durable=True, arguments={**exchange.arguments})
+    for queue in plan.queues:
+        await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments))
+    for binding in plan.bindings:
+        queue_to_bind = await channel.get_queue(binding.queue, ensure=False)
+        await queue_to_bind.bind(binding.exchange, binding.key)
+
+
+async def _check(channel: AbstractChannel, plan: Plan) -> None:
+    for queue in plan.queues:
+        await channel.declare_queue(queue.name, passive=True)

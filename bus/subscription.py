@@ -1,0 +1,185 @@
+"""One supervised consumer on one RabbitMQ queue: it comes back after any loss, and pauses when told to."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
+
+from bus.amqp_errors import mapped_errors
+from bus.broker import ConsumerState
+from bus.connection import RPC_TIMEOUT_SECONDS, Connection, back_off
+from bus.errors import BusError, ConnectionLost
+from bus.message import Delivery, Message
+
+log = structlog.get_logger(__name__)
+
+STEADY_SECONDS: Final = 5.0
+"""A consumer that lasted this long was healthy: its next return begins with the shortest pause again."""
+
+
+@dataclass(frozen=True, slots=True)
+class RabbitDelivery:
+    """A delivery of aio-pika behind the bus's own face."""
+
+    message: Message
+    routing_key: str
+    redelivered: bool
+    _incoming: AbstractIncomingMessage
+
+    async def ack(self) -> None:
+        """See `Delivery.ack`."""
+        with mapped_errors("acknowledging a delivery"):
+            await self._incoming.ack()
+
+    async def requeue(self) -> None:
+        """See `Delivery.requeue`."""
+        with mapped_errors("handing back a delivery"):
+            await self._incoming.nack(requeue=True)
+
+
+def delivery_of(incoming: AbstractIncomingMessage) -> RabbitDelivery:
+    """Read aio-pika's message into the bus's own."""
+    message = Message(
+        body=incoming.body,
+        type=incoming.type,
+        content_type=incoming.content_type,
+        priority=incoming.priority,
+        correlation_id=incoming.correlation_id,
+        reply_to=incoming.reply_to,
+        message_id=incoming.message_id,
+        timestamp=incoming.timestamp,
+        headers=dict(incoming.headers),
+    )
+    return RabbitDelivery(message, incoming.routing_key or "", bool(incoming.redelivered), incoming)
+
+
+class RabbitSubscription:
+    """Consumes a queue for as long as it is wanted. `prepare` is awaited before each new start: it declares."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        queue: str,
+        on_delivery: Callable[[Delivery], None],
+        prepare: Callable[[], Awaitable[None]],
+        *,
+        prefetch: int,
+        tag: str,
+    ) -> None:
+        self._connection = connection
+        self._queue = queue
+        self._on_delivery = on_delivery
+        self._prepare = prepare
+        self._prefetch = prefetch
+        self._tag = tag
+        self._starts = 0
+        self._wanted = True
+        self._news = asyncio.Event()
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        self._state = ConsumerState.LOST
+        self._supervisor = asyncio.create_task(self._supervise(), name=f"amqp:consume:{queue}")
+
+    @property
+    def state(self) -> ConsumerState:
+        """What it does at the moment."""
+        return self._state
+
+    async def pause(self) -> None:
+        """See `Subscription.pause`."""
+        self._wanted = False
+        self._news.set()
+        await self._quiet.wait()
+
+    def resume(self) -> None:
+        """See `Subscription.resume`."""
+        self._wanted = True
+        self._news.set()
+
+    async def close(self) -> None:
+        """See `Subscription.close`."""
+        self._supervisor.cancel()
+        await asyncio.gather(self._supervisor, return_exceptions=True)
+        self._state = ConsumerState.STOPPED
+
+    async def _supervise(self) -> None:
+        failures = 0
+        while True:
+            await self._until(lambda: self._wanted)
+            started = asyncio.get_running_loop().time()
+            try:
+                async with self._connection.channel() as channel:
+                    await self._consume_on(channel)
+            except BusError as error:
+                lasted = asyncio.get_running_loop().time() - started
+                failures = 0 if lasted > STEADY_SECONDS else failures + 1
+                log.warning("consumer.lost", queue=self._queue, reason=str(error))
+                await asyncio.sleep(back_off(failures))
+
+    async def _consume_on(self, channel: AbstractChannel) -> None:
+        """Consume on one channel, with pauses, until the channel or the consumer is taken away."""
+        await self._prepare()
+        with mapped_errors(f"preparing to consume {self._queue!r}"):
+            async with asyncio.timeout(RPC_TIMEOUT_SECONDS):
+                await channel.set_qos(prefetch_count=self._prefetch)
+                queue = await channel.get_queue(self._queue, ensure=False)
+        gone = await self._watch(channel)
+        while not gone.is_set():
+            # Nothing may be awaited between this check and the consume, or a pause in between would be missed.
+            if self._wanted:
+                await self._consume_until_unwanted(queue, gone)
+            await self._until(lambda: self._wanted or gone.is_set())
+        if self._wanted:
+            raise ConnectionLost("the channel or the consumer was taken away")
+
+    async def _consume_until_unwanted(self, queue: AbstractQueue, gone: asyncio.Event) -> None:
+        self._starts += 1
+        tag = f"{self._tag}#{self._starts}"
+        self._quiet.clear()
+        try:
+            with mapped_errors(f"consuming {self._queue!r}"):
+                async with asyncio.timeout(RPC_TIMEOUT_SECONDS):
+                    await queue.consume(self._receive, consumer_tag=tag)
+            self._state = ConsumerState.CONSUMING
+            log.info("consumer.started", queue=self._queue, tag=tag, prefetch=self._prefetch)
+            await self._until(lambda: not self._wanted or gone.is_set())
+            await self._cancel(queue, tag, gone)
+        finally:
+            self._state = ConsumerState.LOST if self._wanted else ConsumerState.PAUSED
+            self._quiet.set()
+
+    async def _cancel(self, queue: AbstractQueue, tag: str, gone: asyncio.Event) -> None:
+        if gone.is_set():
+            return
+        with mapped_errors(f"pausing the consumer of {self._queue!r}"):
+            async with asyncio.timeout(RPC_TIMEOUT_SECONDS):
+                await queue.cancel(tag)
+        log.info("consumer.paused", queue=self._queue, tag=tag)
+
+    async def _receive(self, incoming: AbstractIncomingMessage) -> None:
+        # aiormq runs this in a task of the channel, which it cancels with the channel: no work may happen here.
+        self._on_delivery(delivery_of(incoming))
+
+    async def _watch(self, channel: AbstractChannel) -> asyncio.Event:
+        """Return an event that is set once the channel has died or the broker has cancelled the consumer."""
+        gone = asyncio.Event()
+
+        def tell(*_: object) -> None:
+            # Called inside the channel's reader: anything sent on the channel from here would wait for itself.
+            gone.set()
+            self._news.set()
+
+        channel.close_callbacks.add(tell)
+        underlay = await channel.get_underlay_channel()
+        underlay.on_consumer_cancel_callbacks.add(tell)
+        if channel.is_closed:
+            tell()
+        return gone
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self._news.clear()
+            await self._news.wait()

@@ -1,0 +1,261 @@
+"""Every exchange, queue, argument, routing key and tag, as frozen data. Nothing else spells a name on the broker."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from bus.errors import TopologyError
+from schemas import EventKind, ReportKind, TaskStatus
+
+Argument = str | int
+"""A queue or exchange argument, as RabbitMQ takes it."""
+
+RUNGS_MS: Final = (1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300_000, 900_000)
+"""The delay ladder: fixed queues with a queue-level TTL, because a per-message TTL blocks all behind it."""
+
+MAX_PRIORITY: Final = 10
+"""Cheap for the broker (each level is a sub-queue; 255 cost ten times more) and above our highest, 9."""
+
+MAX_LENGTH: Final = 100_000
+"""Waiting tasks for each agent. Beyond it the broker refuses a publish, which drops nothing."""
+
+DELIVERY_LIMIT: Final = 5
+"""Quorum queues: RabbitMQ 3.10 has no default, 4.x has 20."""
+
+LISTENER_EXPIRES_MS: Final = 300_000
+"""A listener's own queue outlives a cut connection by this long, so that a reconnect misses nothing."""
+
+LISTENER_MAX_LENGTH: Final = 100_000
+"""A listener that stopped listening must not fill the broker's memory; the oldest go first."""
+
+
+class QueueType(StrEnum):
+    """Task queues: classic has strict priorities everywhere; quorum survives the loss of a node."""
+
+    CLASSIC = "classic"
+    QUORUM = "quorum"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A durable topic exchange."""
+
+    name: str
+    alternate: str | None = None
+
+    @property
+    def arguments(self) -> dict[str, Argument]:
+        """Return the arguments of `exchange.declare`."""
+        return {} if self.alternate is None else {"alternate-exchange": self.alternate}
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A durable queue. Arguments never change for a name: RabbitMQ refuses a second declaration that differs."""
+
+    name: str
+    arguments: Mapping[str, Argument]
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Messages that reach `exchange` with a key that matches `key` go to `queue`."""
+
+    exchange: str
+    queue: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to declare, in this order."""
+
+    exchanges: tuple[Exchange, ...] = ()
+    queues: tuple[Queue, ...] = ()
+    bindings: tuple[Binding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """All names on the broker under one prefix. Two fleets share a virtual host by two prefixes."""
+
+    prefix: str = "sutazai"
+    queue_type: QueueType = QueueType.CLASSIC
+    rungs_ms: tuple[int, ...] = RUNGS_MS
+
+    def __post_init__(self) -> None:
+        if list(self.rungs_ms) != sorted(set(self.rungs_ms)) or not self.rungs_ms or self.rungs_ms[0] <= 0:
+            raise TopologyError(f"rungs_ms {self.rungs_ms} must be positive milliseconds in ascending order")
+
+    @property
+    def tasks(self) -> str:
+        """Exchange: `<agent>`."""
+        return f"{self.prefix}.tasks"
+
+    @property
+    def results(self) -> str:
+        """Exchange: `<agent>.<status>`."""
+        return f"{self.prefix}.results"
+
+    @property
+    def events(self) -> str:
+        """Exchange: `<agent>.<kind>.<task id>`."""
+        return f"{self.prefix}.events"
+
+    @property
+    def metrics(self) -> str:
+        """Exchange: `<agent or host>.<kind>`."""
+        return f"{self.prefix}.metrics"
+
+    @property
+    def control(self) -> str:
+        """Exchange: `<agent>` or `all`."""
+        return f"{self.prefix}.control"
+
+    @property
+    def delay(self) -> str:
+        """Exchange: `<milliseconds>.<agent>`."""
+        return f"{self.prefix}.delay"
+
+    @property
+    def retry(self) -> str:
+        """Exchange: the key of the rung, kept."""
+        return f"{self.prefix}.retry"
+
+    @property
+    def dead(self) -> str:
+        """Exchange: `<agent>`."""
+        return f"{self.prefix}.dead"
+
+    @property
+    def unrouted(self) -> str:
+        """Exchange and queue: tasks for agents that nobody declared."""
+        return f"{self.prefix}.unrouted"
+
+    def task_queue(self, agent: str) -> str:
+        """Return the name of the queue that `agent` consumes."""
+        return f"{self.tasks}.{agent}"
+
+    def dead_queue(self, agent: str) -> str:
+        """Return the name of the queue that keeps what `agent` could not do."""
+        return f"{self.dead}.{agent}"
+
+    def delay_queue(self, rung_ms: int) -> str:
+        """Return the name of one rung of the retry ladder."""
+        return f"{self.delay}.{rung_ms}"
+
+    def listener_queue(self, family: str, listener: str) -> str:
+        """Return the name of a listener's own queue; `family` is replies, results, events or metrics."""
+        return f"{self.prefix}.{family}.to.{listener}"
+
+    def delay_key(self, rung_ms: int, agent: str) -> str:
+        """Return the routing key that sends a task of `agent` to one rung."""
+        return f"{rung_ms}.{agent}"
+
+    def shared(self) -> Plan:
+        """Return what all agents of this prefix share."""
+        topics = (
+            self.results,
+            self.events,
+            self.metrics,
+            self.control,
+            self.delay,
+            self.retry,
+            self.dead,
+            self.unrouted,
+        )
+        exchanges = (*map(Exchange, topics), Exchange(self.tasks, alternate=self.unrouted))
+        rungs = tuple(Queue(self.delay_queue(ms), self._rung_arguments(ms)) for ms in self.rungs_ms)
+        bindings = tuple(Binding(self.delay, self.delay_queue(ms), f"{ms}.#") for ms in self.rungs_ms)
+        unrouted = Queue(self.unrouted, {"x-queue-type": self.queue_type.value, **self._bounded})
+        return Plan(exchanges, (*rungs, unrouted), (*bindings, Binding(self.unrouted, self.unrouted, "#")))
+
+    def agent(self, agent: str) -> Plan:
+        """Return what one agent needs besides."""
+        task, dead = self.task_queue(agent), self.dead_queue(agent)
+        return Plan(
+            queues=(
+                Queue(task, self._task_arguments(agent)),
+                Queue(dead, {"x-queue-type": self.queue_type.value}),
+            ),
+            bindings=(
+                Binding(self.tasks, task, agent),
+                Binding(self.retry, task, f"*.{agent}"),
+                Binding(self.dead, dead, agent),
+            ),
+        )
+
+    def listener(self, family: str, listener: str, exchange: str | None, keys: tuple[str, ...]) -> Plan:
+        """Return a listener's own queue, bound to `exchange` by `keys`."""
+        name = self.listener_queue(family, listener)
+        arguments: dict[str, Argument] = {
+            "x-queue-type": QueueType.CLASSIC.value,
+            "x-expires": LISTENER_EXPIRES_MS,
+            "x-max-length": LISTENER_MAX_LENGTH,
+        }
+        bindings = () if exchange is None else tuple(Binding(exchange, name, key) for key in keys)
+        return Plan(queues=(Queue(name, arguments),), bindings=bindings)
+
+    @property
+    def _bounded(self) -> dict[str, Argument]:
+        # drop-head, the broker's default, would throw away the highest priority and still confirm the publish.
+        return {"x-max-length": MAX_LENGTH, "x-overflow": "reject-publish"}
+
+    def _task_arguments(self, agent: str) -> dict[str, Argument]:
+        if self.queue_type is QueueType.CLASSIC:
+            return {"x-queue-type": "classic", "x-max-priority": MAX_PRIORITY, **self._bounded}
+        # No x-max-priority here: every version refuses it. Beyond the delivery limit the broker itself dead-letters,
+        # under a key of its own because a retried task carries the key of its rung.
+        return {
+            "x-queue-type": "quorum",
+            "x-delivery-limit": DELIVERY_LIMIT,
+            "x-dead-letter-exchange": self.dead,
+            "x-dead-letter-routing-key": agent,
+            "x-dead-letter-strategy": "at-least-once",
+            **self._bounded,
+        }
+
+    def _rung_arguments(self, rung_ms: int) -> dict[str, Argument]:
+        arguments: dict[str, Argument] = {
+            "x-queue-type": self.queue_type.value,
+            "x-message-ttl": rung_ms,
+            "x-dead-letter-exchange": self.retry,
+        }
+        if self.queue_type is QueueType.QUORUM:
+            arguments |= {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
+        return arguments
+
+
+def result_key(agent: str, status: TaskStatus) -> str:
+    """Return the routing key of a terminal result."""
+    return f"{agent}.{status.value}"
+
+
+def event_key(agent: str, kind: EventKind, task_id: str) -> str:
+    """Return the routing key of an event."""
+    return f"{agent}.{kind.value}.{task_id}"
+
+
+def report_key(reporter: str, kind: ReportKind) -> str:
+    """Return the routing key of a report; dots in a host's name would add words to it."""
+    return f"{reporter.replace('.', '-')}.{kind.value}"
+
+
+def filter_keys(*words: str | None) -> tuple[str, ...]:
+    """Return the binding key for a choice of words; None stands for any one word."""
+    return (".".join("*" if word is None else word for word in words),)
+
+
+def matches(pattern: str, key: str) -> bool:
+    """Tell whether a topic binding `pattern` takes `key`: `*` is one word, `#` any number of words, also none."""
+    return _words_match(pattern.split("."), key.split("."))
+
+
+def _words_match(pattern: list[str], key: list[str]) -> bool:
+    if not pattern:
+        return not key
+    head, rest = pattern[0], pattern[1:]
+    if head == "#":
+        return any(_words_match(rest, key[n:]) for n in range(len(key) + 1))
+    return bool(key) and head in ("*", key[0]) and _words_match(rest, key[1:])

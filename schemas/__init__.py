@@ -1,0 +1,35 @@
+"""What crosses a wire: frozen pydantic models, no I/O. Imports neither `bus` nor `agents`."""
+
+from schemas.base import AGENT_NAME_PATTERN, AgentName, MappingWire, Timestamp, Wire, now
+from schemas.event import EventKind, TaskEvent
+from schemas.priority import HIGHEST, Priority, parse_priority, priority_name
+from schemas.report import AgentReport, BreakerReport, HostReport, PoolReport, Report, ReportKind
+from schemas.result import TaskError, TaskResult, TaskStatus, Usage
+from schemas.task import TaskMessage, new_task_id
+
+__all__ = [
+    "AGENT_NAME_PATTERN",
+    "HIGHEST",
+    "AgentName",
+    "AgentReport",
+    "BreakerReport",
+    "EventKind",
+    "HostReport",
+    "MappingWire",
+    "PoolReport",
+    "Priority",
+    "Report",
+    "ReportKind",
+    "TaskError",
+    "TaskEvent",
+    "TaskMessage",
+    "TaskResult",
+    "TaskStatus",
+    "Timestamp",
+    "Usage",
+    "Wire",
+    "new_task_id",
+    "now",
+    "parse_priority",
+    "priority_name",
+]

@@ -1,0 +1,53 @@
+"""What every message has in common: frozen, tolerant of unknown fields, strict about known ones."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
+
+AGENT_NAME_PATTERN = r"^[a-z0-9][a-z0-9-]*$"
+
+AgentName = Annotated[str, StringConstraints(pattern=AGENT_NAME_PATTERN, max_length=100)]
+"""Lower-case letters, digits and hyphens: it stands in routing keys and queue names (at most 255 bytes there)."""
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
+
+
+Timestamp = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A moment with a time zone, kept in UTC, RFC 3339 on the wire."""
+
+
+def now() -> datetime:
+    """Return the current moment in UTC."""
+    return datetime.now(UTC)
+
+
+class Wire(BaseModel):
+    """A value that crosses a wire. Unknown fields are kept, so that newer and older programs live together."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", ser_json_inf_nan="null")
+
+
+class MappingWire(Wire):
+    """A message that reads as a mapping too: `task["id"]`, `task.get("data")`, `"prompt" in task`."""
+
+    def __getitem__(self, key: str) -> Any:  # noqa: ANN401 - a field may hold anything
+        if key not in self:
+            raise KeyError(key)
+        return getattr(self, key)
+
+    def __contains__(self, key: object) -> bool:
+        return key in type(self).model_fields or key in (self.model_extra or ())
+
+    def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401 - a field may hold anything
+        """Return the field `key`, or `default` where the message has no such field or holds None there."""
+        value = getattr(self, key) if key in self else None
+        return default if value is None else value
+
+    def keys(self) -> Iterator[str]:
+        """Iterate over the names of all fields, unknown ones included."""
+        yield from type(self).model_fields
+        yield from self.model_extra or ()

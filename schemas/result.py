@@ -1,0 +1,69 @@
+"""TaskResult: the one terminal event of a task."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from schemas.base import AgentName, MappingWire, Timestamp, Wire, now
+from schemas.task import TaskId
+
+Seconds = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class TaskStatus(StrEnum):
+    """How a task ended. Exactly one of these for each task id."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+class TaskError(Wire):
+    """Why a task ended without a result. `code` is a stable word for programs, `message` one sentence for people."""
+
+    code: str
+    message: str
+    retryable: bool = False
+
+
+class Usage(Wire):
+    """What a task cost. Times in seconds; a model's figures are sums over all its calls within the task."""
+
+    queue_wait: Seconds = 0.0
+    slot_wait: Seconds = 0.0
+    load_time: Seconds = 0.0
+    prompt_time: Seconds = 0.0
+    generation_time: Seconds = 0.0
+    tokens_in: Count = 0
+    tokens_out: Count = 0
+    model_calls: Count = 0
+
+    def plus(self, other: "Usage") -> "Usage":
+        """Return the sum of both, field by field."""
+        return Usage(**{name: getattr(self, name) + getattr(other, name) for name in Usage.model_fields})
+
+
+class TaskResult(MappingWire):
+    """The outcome of one task. `processing_time` is in seconds, of the last attempt alone.
+
+    Handlers build it with `task_id`, `status`, `result` and `processing_time`, as seed-api.md fixes;
+    the consumer fills in agent, attempt, usage and the rest before it is published.
+    """
+
+    task_id: TaskId
+    status: TaskStatus
+    result: Any = None
+    processing_time: Seconds = 0.0
+    error: TaskError | str | None = None
+    timestamp: Timestamp = Field(default_factory=now)
+    agent: AgentName | None = None
+    attempt: Annotated[int, Field(ge=1)] = 1
+    model: str | None = None
+    usage: Usage | None = None
+    parent_id: str | None = None
+    redelivered: bool = False
+    metadata: dict[str, Any] = Field(default_factory=dict)
