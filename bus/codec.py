@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -116,10 +116,12 @@ def retry_copy(message: Message, task: TaskMessage, attempt: int) -> Message:
     return replace(message, body=_body(task), headers=headers, correlation_id=correlation_id, message_id=None)
 
 
-def dead_letter(message: Message, reason: str, error: tuple[str, str], attempt: int, host: str) -> Message:
+def dead_letter(
+    message: Message, reason: str, error: tuple[str, str], attempt: int, host: str, when: datetime
+) -> Message:
     """Make the dead-letter copy: the original bytes and properties, and why, in headers. `error` is (code, message)."""
     code, text = error
-    told = (code, text[:1000], reason, datetime.now(UTC).isoformat(), host)
+    told = (code, text[:1000], reason, when.isoformat(), host)
     headers = own_headers(message.headers) | dict(zip(ERROR_HEADERS, told, strict=True)) | {ATTEMPT_HEADER: attempt}
     return replace(message, headers=headers, message_id=None, persistent=True)
 
@@ -179,7 +181,7 @@ def _sentence(model: str, error: ValidationError) -> str:
     return f"not a valid {model}: {told}"
 
 
-def _shortened(value: Any) -> str:  # noqa: ANN401 - a faulty field holds anything
+def _shortened(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - one line on a terminal
 

@@ -6,7 +6,9 @@ mandatory publishing. It keeps nothing on disk, and queues of listeners (`x-expi
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Self
+from uuid import uuid4
 
 from bus.broker import ConsumerState, QueueInfo
 from bus.errors import BusError, ConnectionLost
@@ -38,6 +40,11 @@ class MemoryDelivery:
     def redelivered(self) -> bool:
         """See `Delivery.redelivered`."""
         return self._stored.redelivered
+
+    @property
+    def alive(self) -> bool:
+        """See `Delivery.alive`."""
+        return self._subscription.holds(self._stored)
 
     async def ack(self) -> None:
         """See `Delivery.ack`."""
@@ -92,9 +99,13 @@ class MemorySubscription:
         if was_consuming:
             self.resume()
 
+    def holds(self, stored: Stored) -> bool:
+        """Whether a delivery is unsettled and can still be settled."""
+        return self._held.get(stored.position) is stored
+
     def settle(self, stored: Stored, consumer: QueueConsumer, *, requeue: bool) -> None:
         """Settle one delivery. Raises ConnectionLost for one from before a cut."""
-        if self._held.get(stored.position) is not stored:
+        if not self.holds(stored):
             raise ConnectionLost("the delivery belongs to a connection that is gone")
         del self._held[stored.position]
         consumer.unsettled.discard(stored.position)
@@ -173,11 +184,11 @@ class MemoryBroker:
         timeout: float | None = 30.0,  # noqa: ARG002 - the contract's; nothing here can take time
     ) -> None:
         """See `Broker.publish`."""
-        self._server.publish(exchange, key, message, mandatory=mandatory)
+        self._server.publish(exchange, key, _with_id(message), mandatory=mandatory)
 
     def announce(self, exchange: str, key: str, message: Message) -> None:
         """See `Broker.announce`."""
-        self._server.publish(exchange, key, message, mandatory=False)
+        self._server.publish(exchange, key, _with_id(message), mandatory=False)
 
     def subscribe(
         self,
@@ -197,3 +208,8 @@ class MemoryBroker:
         """Lose the connection and get it back: what RabbitMQ does to unsettled deliveries when TCP breaks."""
         for subscription in self._subscriptions:
             subscription.cut()
+
+
+def _with_id(message: Message) -> Message:
+    # aiormq does the same for every publish.
+    return message if message.message_id else replace(message, message_id=uuid4().hex)

@@ -1,6 +1,7 @@
 """The exchanges, bindings and queues of the in-memory broker."""
 
 import asyncio
+from typing import ClassVar
 from weakref import WeakValueDictionary
 
 from bus.broker import DEFAULT_EXCHANGE, QueueInfo
@@ -13,7 +14,7 @@ from bus.topology import Binding, Exchange, Plan, Queue, matches
 class MemoryServer:
     """What a RabbitMQ node is to its connections. Lives as long as somebody is connected to it."""
 
-    _by_name: "WeakValueDictionary[str, MemoryServer]" = WeakValueDictionary()
+    _by_name: ClassVar["WeakValueDictionary[str, MemoryServer]"] = WeakValueDictionary()
 
     def __init__(self) -> None:
         self.queues: dict[str, MemoryQueue] = {}

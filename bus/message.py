@@ -37,6 +37,10 @@ class Delivery(Protocol):
     def redelivered(self) -> bool:
         """Whether the broker has handed it to somebody before."""
 
+    @property
+    def alive(self) -> bool:
+        """Whether it can still be settled: its channel is open, as far as is known here."""
+
     async def ack(self) -> None:
         """Tell the broker that it is done.
 

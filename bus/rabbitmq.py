@@ -125,7 +125,9 @@ class RabbitBroker:
 
 async def _declare(channel: AbstractChannel, plan: Plan) -> None:
     for exchange in plan.exchanges:
-        await channel.declare_exchange(exchange.name, ExchangeType.TOPIC, durable=True, arguments={**exchange.arguments})
+        await channel.declare_exchange(
+            exchange.name, ExchangeType.TOPIC, durable=True, arguments={**exchange.arguments}
+        )
     for queue in plan.queues:
         await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments))
     for binding in plan.bindings:

@@ -29,6 +29,11 @@ class RabbitDelivery:
     redelivered: bool
     _incoming: AbstractIncomingMessage
 
+    @property
+    def alive(self) -> bool:
+        """See `Delivery.alive`."""
+        return not self._incoming.channel.is_closed
+
     async def ack(self) -> None:
         """See `Delivery.ack`."""
         with mapped_errors("acknowledging a delivery"):

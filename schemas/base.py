@@ -34,7 +34,7 @@ class Wire(BaseModel):
 class MappingWire(Wire):
     """A message that reads as a mapping too: `task["id"]`, `task.get("data")`, `"prompt" in task`."""
 
-    def __getitem__(self, key: str) -> Any:  # noqa: ANN401 - a field may hold anything
+    def __getitem__(self, key: str) -> Any:
         if key not in self:
             raise KeyError(key)
         return getattr(self, key)
@@ -42,7 +42,7 @@ class MappingWire(Wire):
     def __contains__(self, key: object) -> bool:
         return key in type(self).model_fields or key in (self.model_extra or ())
 
-    def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401 - a field may hold anything
+    def get(self, key: str, default: Any = None) -> Any:
         """Return the field `key`, or `default` where the message has no such field or holds None there."""
         value = getattr(self, key) if key in self else None
         return default if value is None else value

@@ -39,7 +39,7 @@ def priority_name(value: int) -> str:
     return max(p for p in Priority if p.value <= max(0, value)).name.lower()
 
 
-def _from_name(value: Any) -> Any:  # noqa: ANN401 - pydantic hands over whatever the wire held
+def _from_name(value: Any) -> Any:
     return parse_priority(value) if isinstance(value, str) else value
 
 

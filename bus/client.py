@@ -1,0 +1,146 @@
+"""What a program uses: submit tasks, ask for an answer, listen to results, events and reports."""
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from bus import codec
+from bus.broker import Broker
+from bus.errors import BusError, ReplyTimeout, UnknownAgent
+from bus.listener import Listener
+from bus.topology import Topology, filter_keys
+from schemas import EventKind, Priority, Report, ReportKind, TaskEvent, TaskMessage, TaskResult, TaskStatus
+from schemas.priority import parse_priority
+
+SEEN_REMEMBERED: Final = 10_000
+"""Results whose ids are remembered by a listener, to drop the duplicate that a crash may have made."""
+
+
+class Client:
+    """A program's side of the bus. The broker is connected by the caller, who owns it.
+
+    One client may be used from many tasks. Nothing here waits for ever: publishing has a timeout, asking too.
+    """
+
+    def __init__(self, broker: Broker, topology: Topology | None = None) -> None:
+        self.broker = broker
+        self.topology = topology or Topology()
+        self._known: set[str] = set()
+
+    async def submit(
+        self, agent: str, prompt: str | None = None, *, priority: int | str = Priority.NORMAL, **fields: Any
+    ) -> TaskMessage:
+        """Publish a task and return it as sent; its `id` is what results and events carry.
+
+        `fields` are those of `TaskMessage`: data, timeout, stream, model, options, metadata and so on.
+
+        Raises:
+            pydantic.ValidationError: a field is invalid.
+            UnknownAgent: nobody has ever started this agent here.
+            QueueFull: too many tasks wait for it already.
+            PublishTimeout: the broker did not confirm; it is away or blocked.
+        """
+        task = TaskMessage(agent=agent, prompt=prompt, priority=_number(priority), **fields)
+        await self.send(task)
+        return task
+
+    async def send(self, task: TaskMessage, *, reply_to: str | None = None) -> None:
+        """Publish a task that is made already; `reply_to` names a queue that gets the result as well."""
+        await self._must_know(task.agent)
+        message = codec.encode_task(task, reply_to=reply_to)
+        await self.broker.publish(self.topology.tasks, task.agent, message)
+
+    async def ask(
+        self,
+        agent: str,
+        prompt: str | None = None,
+        *,
+        priority: int | str = Priority.NORMAL,
+        timeout: float = 300.0,
+        **fields: Any,
+    ) -> TaskResult:
+        """Submit a task and wait for its terminal result, whatever its status. `timeout` is in seconds.
+
+        Raises:
+            ReplyTimeout: no result in time; the task goes on. Give it a `deadline` to end it as well.
+        """
+        task = TaskMessage(agent=agent, prompt=prompt, priority=_number(priority), **fields)
+        async with self.replies() as replies:
+            await self.send(task, reply_to=replies.queue)
+            try:
+                async with asyncio.timeout(timeout):
+                    return await self._result_of(task.id, replies)
+            except TimeoutError as error:
+                raise ReplyTimeout(
+                    f"no result of task {task.id} from agent {agent!r} within {timeout:g} s: it waits or runs still"
+                ) from error
+
+    def replies(self) -> Listener[TaskResult]:
+        """Return a queue for replies: send tasks with `reply_to=replies.queue` and read their results from it."""
+        return Listener(self.broker, self.topology, "replies", codec.decode_result)
+
+    @contextlib.asynccontextmanager
+    async def results(
+        self, *, agent: str | None = None, status: TaskStatus | None = None
+    ) -> AsyncIterator[AsyncIterator[TaskResult]]:
+        """Listen to terminal results from now on: `async with client.results() as results: async for r in results`.
+
+        A second result of a task, as a crash between confirm and ack makes it, is dropped.
+        """
+        keys = filter_keys(agent, status)
+        exchange = self.topology.results
+        listener = Listener(self.broker, self.topology, "results", codec.decode_result, exchange=exchange, keys=keys)
+        async with listener:
+            yield _without_duplicates(listener)
+
+    @contextlib.asynccontextmanager
+    async def events(
+        self, *, agent: str | None = None, kind: EventKind | None = None, task_id: str | None = None
+    ) -> AsyncIterator[AsyncIterator[TaskEvent]]:
+        """Listen to what happens to tasks before their results, from now on."""
+        # A task id may hold dots, so only "#" takes them all.
+        keys = (f"{agent or '*'}.{kind or '*'}.{task_id or '#'}",)
+        exchange = self.topology.events
+        async with Listener(
+            self.broker, self.topology, "events", codec.decode_event, exchange=exchange, keys=keys
+        ) as listener:
+            yield aiter(listener)
+
+    @contextlib.asynccontextmanager
+    async def reports(self, *, kind: ReportKind | None = None) -> AsyncIterator[AsyncIterator[Report]]:
+        """Listen to the state of breakers, pools, agents and hosts, from now on."""
+        keys, exchange = filter_keys(None, kind), self.topology.metrics
+        async with Listener(
+            self.broker, self.topology, "metrics", codec.decode_report, exchange=exchange, keys=keys
+        ) as listener:
+            yield aiter(listener)
+
+    async def _must_know(self, agent: str) -> None:
+        # A task for an agent that nobody declared is routed too: to the unrouted queue, where it would wait in vain.
+        if agent in self._known:
+            return
+        if await self.broker.queue_info(self.topology.task_queue(agent)) is None:
+            raise UnknownAgent(agent)
+        self._known.add(agent)
+
+    async def _result_of(self, task_id: str, results: Listener[TaskResult]) -> TaskResult:
+        async for result in results:
+            if result.task_id == task_id:
+                return result
+        raise BusError("the listener for replies was closed")
+
+
+async def _without_duplicates(results: Listener[TaskResult]) -> AsyncIterator[TaskResult]:
+    seen: OrderedDict[str, None] = OrderedDict()
+    async for result in results:
+        if result.task_id not in seen:
+            seen[result.task_id] = None
+            if len(seen) > SEEN_REMEMBERED:
+                seen.popitem(last=False)
+            yield result
+
+
+def _number(priority: int | str) -> int:
+    return parse_priority(priority) if isinstance(priority, str) else priority

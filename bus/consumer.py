@@ -1,0 +1,186 @@
+"""Deliver -> decode -> handle -> settle, for one agent's queue, with its life: start, pause, resume, stop."""
+
+import asyncio
+import contextlib
+from collections import Counter
+from contextvars import Context
+from typing import Final, Self
+
+import structlog
+
+from bus.broker import Broker, ConsumerState, Subscription
+from bus.codec import decode_task
+from bus.errors import DecodeError
+from bus.inflight import Entry, InFlight
+from bus.message import Delivery
+from bus.outcome import HandedBack, Outcome
+from bus.retry import RetryPolicy
+from bus.runner import Handler, Runner
+from bus.settlement import Settlement, acknowledge
+from bus.slots import Slots
+from bus.task_publisher import TaskPublisher
+from bus.topology import Topology
+from schemas import EventKind, TaskStatus, now
+
+log = structlog.get_logger(__name__)
+
+COOLING_SECONDS: Final = 0.5
+"""A task that is handed back while the consumer goes on consuming is held this long first: without it, a queue with
+one task and an outage that nobody has noticed yet would be a hot loop."""
+
+HAND_BACK_SECONDS: Final = 5.0
+"""What handing back may take once the grace period is over; the closing connection does the rest."""
+
+
+class Consumer:
+    """Consumes the task queue of one agent, with `prefetch` handlers at once. Used inside `async with`.
+
+    Handlers run in tasks of this consumer, not of the connection: a cut connection does not touch them.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        topology: Topology,
+        agent: str,
+        handler: Handler,
+        *,
+        host: str,
+        prefetch: int = 1,
+        policy: RetryPolicy | None = None,
+    ) -> None:
+        self.agent = agent
+        self.prefetch = prefetch
+        self.reason: str | None = None
+        """Why it is paused, or None."""
+        self._broker = broker
+        self._topology = topology
+        self._tag = f"{agent}@{host}"
+        self._publisher = TaskPublisher(broker, topology, agent, host)
+        self._inflight = InFlight()
+        self._runner = Runner(handler, self._publisher, policy or RetryPolicy(), topology.rungs_ms)
+        self._settlement = Settlement(agent, self._publisher, self._inflight)
+        self._slots = Slots(prefetch)
+        self._shut = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._subscription: Subscription | None = None
+
+    @property
+    def state(self) -> ConsumerState:
+        """What the consumer does at the moment."""
+        return ConsumerState.STOPPED if self._subscription is None else self._subscription.state
+
+    @property
+    def held(self) -> int:
+        """Tasks in this consumer's hands, unsettled."""
+        return self._inflight.held
+
+    @property
+    def running(self) -> int:
+        """Handlers that run."""
+        return self._runner.running
+
+    @property
+    def ended(self) -> Counter[TaskStatus]:
+        """Terminal results so far, by status."""
+        return self._settlement.ended
+
+    async def __aenter__(self) -> Self:
+        plan = self._topology.agent(self.agent)
+        await self._broker.declare(plan)
+        queue = self._topology.task_queue(self.agent)
+        self._subscription = self._broker.subscribe(
+            queue, self._receive, prefetch=self.prefetch, tag=self._tag, plan=plan
+        )
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """End at once. What still runs is cancelled, unsettled: it goes back to the queue with the channel."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._subscription is not None:
+            await self._subscription.close()
+            self._subscription = None
+
+    async def pause(self, reason: str) -> None:
+        """Stop taking tasks. What runs goes on; what has not started is handed back."""
+        self.reason = reason
+        if self._subscription is not None:
+            await self._subscription.pause()
+        # Only now: handed back earlier, it would come straight back to this consumer.
+        self._shut.set()
+        self._slots.shut()
+
+    def resume(self) -> None:
+        """Take tasks again."""
+        self.reason = None
+        self._shut.clear()
+        self._slots.open()
+        if self._subscription is not None:
+            self._subscription.resume()
+
+    async def stop(self, grace: float) -> None:
+        """Stop for good, in stages: take nothing more, let what runs end within `grace` s, hand back the rest."""
+        await self.pause("stopping")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await self._idle.wait()
+        if self._tasks:
+            log.warning("consumer.handing_back", agent=self.agent, running=self.running, grace=grace)
+            self._runner.hand_back_all("the host stopped before it was done")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(HAND_BACK_SECONDS):
+                    await self._idle.wait()
+
+    def _receive(self, delivery: Delivery) -> None:
+        # A context of its own: what the broker calls this from must not colour the logs or the scope of a task.
+        task = asyncio.create_task(self._attend(delivery), name=f"delivery:{self.agent}", context=Context())
+        self._tasks.add(task)
+        self._idle.clear()
+        task.add_done_callback(self._leave)
+
+    def _leave(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not self._tasks:
+            self._idle.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # A fault of ours, not of the task: its delivery stays unsettled, so it is not lost.
+            log.error("delivery.crashed", agent=self.agent, exc_info=error)
+
+    async def _attend(self, delivery: Delivery) -> None:
+        try:
+            incoming = decode_task(delivery.message, self.agent, now())
+        except DecodeError as error:
+            await self._settlement.refuse(delivery, error)
+            return
+        incoming = self._inflight.recognise(incoming, delivery)
+        if self._inflight.join(incoming, delivery):
+            log.info("delivery.joined", agent=self.agent, task=incoming.task.id)
+        elif self._inflight.has_ended(incoming):
+            log.info("delivery.duplicate", agent=self.agent, task=incoming.task.id)
+            await acknowledge(delivery)
+        else:
+            waited = max(0.0, (now() - incoming.queued_at).total_seconds())
+            await self._attend_to(self._inflight.begin(incoming, delivery, waited))
+
+    async def _attend_to(self, entry: Entry) -> None:
+        self._publisher.event(entry, EventKind.ACCEPTED, queue_wait=entry.queue_wait)
+        with structlog.contextvars.bound_contextvars(agent=self.agent, task=entry.task.id, attempt=entry.attempt):
+            if not await self._slots.acquire():
+                await self._settlement.settle(entry, HandedBack(self.reason or "pausing"))
+                return
+            try:
+                outcome = await self._runner.run(entry)
+                await self._cool(outcome)
+                await self._settlement.settle(entry, outcome)
+            finally:
+                self._slots.release()
+
+    async def _cool(self, outcome: Outcome) -> None:
+        if isinstance(outcome, HandedBack):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(COOLING_SECONDS):
+                    await self._shut.wait()

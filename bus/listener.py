@@ -1,0 +1,87 @@
+"""A queue of one's own, bound to results, events or metrics, and read as an async iterator."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Final, Generic, Self, TypeVar
+from uuid import uuid4
+
+import structlog
+
+from bus.broker import Broker, Subscription
+from bus.errors import ConnectionLost, DecodeError
+from bus.message import Delivery, Message
+from bus.topology import Topology
+
+log = structlog.get_logger(__name__)
+
+PREFETCH: Final = 100
+"""Listening is cheap and in order; this many messages hide the way to the broker."""
+
+T = TypeVar("T")
+
+
+class Listener(Generic[T]):
+    """Receives messages of one family in the order of their arrival. Used inside `async with`.
+
+    Its queue outlives a cut connection (for `LISTENER_EXPIRES_MS`), so a reconnect misses nothing; what was being
+    delivered at the cut comes twice. It is deleted at the end.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        topology: Topology,
+        family: str,
+        decode: Callable[[Message], T],
+        *,
+        exchange: str | None = None,
+        keys: tuple[str, ...] = (),
+        name: str | None = None,
+    ) -> None:
+        """`exchange` None binds nothing: messages come by the queue's own name, as replies do."""
+        listener = name or uuid4().hex[:12]
+        self.queue = topology.listener_queue(family, listener)
+        self._plan = topology.listener(family, listener, exchange, keys)
+        self._broker = broker
+        self._decode = decode
+        self._received: asyncio.Queue[T] = asyncio.Queue()
+        self._acks: set[asyncio.Task[None]] = set()
+        self._subscription: Subscription | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._broker.declare(self._plan)
+        self._subscription = self._broker.subscribe(
+            self.queue, self._receive, prefetch=PREFETCH, tag=self.queue, plan=self._plan
+        )
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        if self._subscription is not None:
+            await self._subscription.close()
+        for ack in self._acks:
+            ack.cancel()
+        try:
+            async with asyncio.timeout(2):
+                await self._broker.delete_queue(self.queue)
+        except (ConnectionLost, TimeoutError):
+            log.debug("listener.left_behind", queue=self.queue)
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        while True:
+            yield await self._received.get()
+
+    def _receive(self, delivery: Delivery) -> None:
+        try:
+            self._received.put_nowait(self._decode(delivery.message))
+        except DecodeError as error:
+            log.warning("listener.unreadable", queue=self.queue, reason=str(error))
+        ack = asyncio.create_task(_ack(delivery), name=f"ack:{self.queue}")
+        self._acks.add(ack)
+        ack.add_done_callback(self._acks.discard)
+
+
+async def _ack(delivery: Delivery) -> None:
+    try:
+        await delivery.ack()
+    except ConnectionLost as error:
+        log.debug("listener.ack_lost", reason=str(error))

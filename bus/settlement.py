@@ -1,0 +1,121 @@
+"""Carries out an outcome: publish, have it confirmed, and only then settle. Nothing else settles a delivery."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+
+from bus.codec import task_id_of
+from bus.connection import back_off
+from bus.errors import BusError, ConnectionLost, DecodeError
+from bus.inflight import Entry, InFlight
+from bus.message import Delivery
+from bus.outcome import Buried, Finished, HandedBack, Outcome, TriedAgain
+from bus.retry import Failure
+from bus.task_publisher import TaskPublisher
+from schemas import EventKind, TaskError, TaskResult, TaskStatus, new_task_id
+
+log = structlog.get_logger(__name__)
+
+UNREADABLE: Final = "unreadable"
+"""The reason in the dead letter of a body that could not be read."""
+
+
+class Settlement:
+    """Settles the deliveries of one consumer, with one branch for each outcome."""
+
+    def __init__(self, agent: str, publisher: TaskPublisher, inflight: InFlight) -> None:
+        self._agent = agent
+        self._publisher = publisher
+        self._inflight = inflight
+        self.ended: Counter[TaskStatus] = Counter()
+        """Terminal results so far, by status."""
+
+    async def settle(self, entry: Entry, outcome: Outcome) -> None:
+        """Carry out the outcome of one attempt."""
+        match outcome:
+            case Finished(result):
+                await self._finish(entry, result)
+            case Buried(result, failure):
+                reason, attempt = outcome.reason, entry.attempt
+                await self._insist(lambda: self._publisher.dead_letter(entry.message, reason, failure, attempt))
+                await self._finish(entry, result)
+            case TriedAgain(rung_ms, failure):
+                await self._try_again(entry, rung_ms, failure)
+            case HandedBack(reason):
+                log.info("task.handed_back", reason=reason)
+                self._inflight.forget(entry)
+                await _settle_all(entry, lambda delivery: delivery.requeue())
+
+    async def refuse(self, delivery: Delivery, error: DecodeError) -> None:
+        """Answer a body that cannot be read: a dead letter with its bytes, a `rejected` result, ack."""
+        message, failure = delivery.message, Failure("unreadable", str(error), retryable=False)
+        result = TaskResult(
+            task_id=task_id_of(message) or new_task_id(),
+            agent=self._agent,
+            status=TaskStatus.REJECTED,
+            error=TaskError(code=failure.code, message=failure.message),
+            redelivered=delivery.redelivered,
+        )
+        log.warning("task.rejected", agent=self._agent, task=result.task_id, reason=str(error))
+        await self._insist(lambda: self._publisher.dead_letter(message, UNREADABLE, failure, 1))
+        await self._insist(lambda: self._publisher.result(result, message))
+        self.ended[result.status] += 1
+        await acknowledge(delivery)
+
+    async def _finish(self, entry: Entry, result: TaskResult) -> None:
+        await self._insist(lambda: self._publisher.result(result, entry.message))
+        self.ended[result.status] += 1
+        log.info("task.ended", status=result.status.value, seconds=round(result.processing_time, 3))
+        await self._acknowledge_all(entry)
+
+    async def _try_again(self, entry: Entry, rung_ms: int, failure: Failure) -> None:
+        await self._insist(lambda: self._publisher.retry(entry, rung_ms))
+        log.info("task.retrying", delay=rung_ms / 1000, error=failure.message)
+        self._publisher.event(
+            entry,
+            EventKind.RETRYING,
+            delay=rung_ms / 1000,
+            next_attempt=entry.attempt + 1,
+            error={"code": failure.code, "message": failure.message},
+        )
+        await self._acknowledge_all(entry)
+
+    async def _acknowledge_all(self, entry: Entry) -> None:
+        acknowledged = await _settle_all(entry, lambda delivery: delivery.ack())
+        self._inflight.end(entry, acknowledged=acknowledged)
+
+    async def _insist(self, publish: Callable[[], Awaitable[None]]) -> None:
+        """Publish until it succeeds. Meanwhile the task is unsettled, so nothing is lost whatever happens here."""
+        attempt = 0
+        while True:
+            try:
+                return await publish()
+            except BusError as error:
+                attempt += 1
+                log.warning("settlement.waiting", agent=self._agent, attempt=attempt, reason=str(error))
+                await asyncio.sleep(back_off(attempt))
+
+
+async def _settle_all(entry: Entry, settle: Callable[[Delivery], Awaitable[None]]) -> bool:
+    """Settle all deliveries of a task, also those that join meanwhile; False if the last one was lost."""
+    settled = False
+    while entry.deliveries:
+        settled = await _tried(settle(entry.deliveries.pop(0)))
+    return settled
+
+
+async def acknowledge(delivery: Delivery) -> None:
+    """Ack one delivery; a lost one comes again and is acked then."""
+    await _tried(delivery.ack())
+
+
+async def _tried(settling: Awaitable[None]) -> bool:
+    try:
+        await settling
+    except ConnectionLost as error:
+        log.info("delivery.lost", reason=str(error))
+        return False
+    return True

@@ -1,0 +1,52 @@
+"""What a consumer tells the world about a task: its result, its events, its copies for the ladder and the dead."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from bus import codec
+from bus.broker import DEFAULT_EXCHANGE, Broker
+from bus.inflight import Entry
+from bus.message import Message
+from bus.retry import Failure
+from bus.topology import Topology, event_key, result_key
+from schemas import EventKind, TaskEvent, TaskResult
+
+
+class TaskPublisher:
+    """Publishes for one agent on one host. What is awaited has been confirmed by the broker when it returns."""
+
+    def __init__(self, broker: Broker, topology: Topology, agent: str, host: str) -> None:
+        self._broker = broker
+        self._topology = topology
+        self._agent = agent
+        self._host = host
+
+    async def result(self, result: TaskResult, asked: Message) -> None:
+        """Publish a terminal result, and to `reply_to` as well where the task has one."""
+        message = codec.encode_result(result, correlation_id=asked.correlation_id)
+        key = result_key(self._agent, result.status)
+        # Not mandatory: nobody has to listen. A reply queue may be gone with its owner.
+        await self._broker.publish(self._topology.results, key, message, mandatory=False, timeout=None)
+        if asked.reply_to:
+            await self._broker.publish(DEFAULT_EXCHANGE, asked.reply_to, message, mandatory=False, timeout=None)
+
+    async def retry(self, entry: Entry, rung_ms: int) -> None:
+        """Put a copy with the next attempt's number on the ladder."""
+        copy = codec.retry_copy(entry.message, entry.task, entry.attempt + 1)
+        await self._broker.publish(
+            self._topology.delay, self._topology.delay_key(rung_ms, self._agent), copy, timeout=None
+        )
+
+    async def dead_letter(self, message: Message, reason: str, failure: Failure, attempt: int) -> None:
+        """Put a copy with the reason into the agent's dead-letter queue."""
+        why = (failure.code, failure.message)
+        copy = codec.dead_letter(message, reason, why, attempt, self._host, datetime.now(UTC))
+        await self._broker.publish(self._topology.dead, self._agent, copy, timeout=None)
+
+    def event(self, entry: Entry, kind: EventKind, **data: Any) -> None:
+        """Announce a step of a task; transient, nobody waits for it."""
+        event = TaskEvent(
+            task_id=entry.task.id, agent=self._agent, kind=kind, host=self._host, attempt=entry.attempt, data=data
+        )
+        key = event_key(self._agent, kind, entry.task.id)
+        self._broker.announce(self._topology.events, key, codec.encode_event(event))

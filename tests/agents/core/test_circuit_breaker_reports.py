@@ -1,0 +1,128 @@
+"""What the breaker tells: events, callbacks, statistics, and sentences about bad arguments."""
+
+import pytest
+from structlog.testing import capture_logs
+
+from agents.core.circuit_breaker import (
+    CircuitBreaker,
+    CircuitState,
+)
+from tests.support.clock import FakeClock
+
+STAT_KEYS = {
+    "name",
+    "state",
+    "failure_threshold",
+    "recovery_timeout",
+    "total_requests",
+    "successful_requests",
+    "failed_requests",
+    "consecutive_failures",
+    "success_rate",
+    "trip_count",
+    "average_response_time",
+    "last_failure_time",
+    "last_success_time",
+    "state_changed_at",
+    "time_until_retry",
+}
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def breaker(clock: FakeClock) -> CircuitBreaker:
+    return CircuitBreaker(2, 10, OSError, name="model", clock=clock, wall_clock=lambda: 1_000 + clock.now)
+
+
+def trip(breaker: CircuitBreaker) -> None:
+    while breaker.is_healthy:
+        breaker.acquire().failure()
+
+
+async def test_callbacks_and_events_tell_each_transition(breaker: CircuitBreaker, clock: FakeClock) -> None:
+    seen: list[tuple[CircuitState, CircuitState]] = []
+    breaker.add_state_change_callback(lambda old, new: seen.append((old, new)))
+    with capture_logs() as logs:
+        trip(breaker)
+        clock.now = 10
+        breaker.acquire().success()
+    assert [(str(old), str(new)) for old, new in seen] == [
+        ("closed", "open"),
+        ("open", "half_open"),
+        ("half_open", "closed"),
+    ]
+    assert [entry["event"] for entry in logs] == ["breaker.opened", "breaker.half_open", "breaker.closed"]
+    assert logs[0] == {
+        "event": "breaker.opened",
+        "log_level": "warning",
+        "breaker": "model",
+        "old": "closed",
+        "failures": 2,
+    }
+
+
+def test_an_error_in_a_callback_is_logged_and_breaks_nothing(breaker: CircuitBreaker) -> None:
+    seen: list[CircuitState] = []
+
+    def broken(_old: CircuitState, _new: CircuitState) -> None:
+        raise RuntimeError("dashboard away")
+
+    breaker.add_state_change_callback(broken)
+    breaker.add_state_change_callback(lambda _old, new: seen.append(new))
+    with capture_logs() as logs:
+        trip(breaker)
+    assert seen == [CircuitState.OPEN]
+    assert "breaker.callback_failed" in [entry["event"] for entry in logs]
+
+
+def test_a_callback_may_look_at_the_breaker(breaker: CircuitBreaker) -> None:
+    seen: list[str] = []
+    breaker.add_state_change_callback(lambda _old, _new: seen.append(breaker.get_stats()["state"]))
+    trip(breaker)
+    assert seen == ["open"]
+
+
+def test_statistics_have_the_keys_of_the_seed_and_dates_in_epoch_seconds(
+    breaker: CircuitBreaker, clock: FakeClock
+) -> None:
+    stats = breaker.get_stats()
+    assert stats.keys() - {"rejected_requests"} == STAT_KEYS
+    assert (stats["last_failure_time"], stats["last_success_time"], stats["state_changed_at"]) == (None, None, None)
+    assert (stats["success_rate"], breaker.failure_rate, stats["average_response_time"]) == (1, 0, 0)
+    first, second = breaker.acquire(), breaker.acquire()
+    clock.now = 2
+    first.success()
+    clock.now = 4
+    second.failure()
+    trip(breaker)
+    stats = breaker.get_stats()
+    assert (stats["last_success_time"], stats["last_failure_time"], stats["state_changed_at"]) == (1002, 1004, 1004)
+    assert stats["average_response_time"] == 2
+    assert stats["success_rate"] == pytest.approx(1 / 3)
+    assert (stats["name"], stats["trip_count"], stats["time_until_retry"]) == ("model", 1, 10)
+
+
+def test_a_breaker_has_the_defaults_of_the_seed() -> None:
+    stats = CircuitBreaker().get_stats()
+    assert (stats["failure_threshold"], stats["recovery_timeout"], stats["name"]) == (5, 60, "circuit_breaker")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"failure_threshold": 0}, "failure_threshold is 0: use a whole number of at least 1"),
+        ({"recovery_timeout": -1}, "recovery_timeout is -1: use a number of at least 0"),
+        ({"recovery_timeout": float("nan")}, "recovery_timeout is nan: use a number of at least 0"),
+        ({"timeout": 0}, "timeout is 0: use a number of seconds above 0, or None for no limit"),
+        ({"half_open_max_calls": 0}, "half_open_max_calls is 0: use a whole number of at least 1"),
+        ({"expected_exception": int}, "expected_exception is <class 'int'>: use an exception class"),
+        ({"expected_exception": (OSError, 3)}, "expected_exception is .*, 3.*: use an exception class"),
+    ],
+)
+def test_a_bad_argument_is_named_with_its_remedy(arguments: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        CircuitBreaker(**arguments)  # type: ignore[arg-type]

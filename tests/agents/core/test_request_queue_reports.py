@@ -1,0 +1,120 @@
+"""What the queue tells: statistics, events, and sentences about bad arguments."""
+
+import asyncio
+
+import pytest
+from structlog.testing import capture_logs
+
+from agents.core import request_book
+from agents.core.request_queue import (
+    RequestQueue,
+)
+
+STAT_KEYS = {
+    "name",
+    "max_queue_size",
+    "max_concurrent",
+    "current_queue_size",
+    "current_active",
+    "total_requests",
+    "completed_requests",
+    "failed_requests",
+    "timeout_requests",
+    "cancelled_requests",
+    "success_rate",
+    "average_queue_time",
+    "average_processing_time",
+    "throughput_per_second",
+    "queue_utilization",
+    "concurrency_utilization",
+}
+
+
+class Flaky:
+    """Fails so many times, then answers."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.attempts = 0
+
+    async def __call__(self) -> str:
+        self.attempts += 1
+        if self.attempts <= self.failures:
+            raise ConnectionError(f"attempt {self.attempts}")
+        return "answer"
+
+
+async def add(a: int, b: int = 0) -> int:
+    return a + b
+
+
+async def hang() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_only_the_newest_results_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_book, "KEPT_RESULTS", 2)
+    async with RequestQueue(max_concurrent=1) as queue:
+        requests = [await queue.submit(add, number) for number in range(3)]
+        assert await queue.wait_for_completion(timeout=5)
+        with pytest.raises(KeyError, match="newest 2"):
+            await queue.get_result(requests[0])
+        assert [await queue.get_result(request) for request in requests[1:]] == [1, 2]
+
+
+async def test_statistics_have_the_keys_of_the_seed_and_start_from_zero() -> None:
+    queue = RequestQueue()
+    stats = queue.get_stats()
+    assert stats.keys() - {"rejected_requests", "waiting_by_priority", "loaded_lane"} == STAT_KEYS
+    assert (stats["max_queue_size"], stats["max_concurrent"], stats["name"]) == (100, 3, "request_queue")
+    assert (stats["success_rate"], stats["throughput_per_second"], stats["loaded_lane"]) == (1, 0, None)
+    assert (stats["average_queue_time"], stats["average_processing_time"]) == (0, 0)
+
+
+async def test_utilisation_is_the_share_of_the_limits() -> None:
+    async with RequestQueue(max_queue_size=4, max_concurrent=2) as queue:
+        for _ in range(3):
+            await queue.submit(hang)
+        stats = queue.get_stats()
+        assert (stats["queue_utilization"], stats["concurrency_utilization"]) == (0.25, 1)
+        assert stats["waiting_by_priority"] == {"normal": 1}
+
+
+async def test_its_operations_are_logged_at_debug() -> None:
+    with capture_logs() as logs:
+        async with RequestQueue(name="model", backoff=lambda _: 0) as queue:
+            await queue.submit_and_wait(Flaky(1), request_id="r1")
+    assert [entry["event"] for entry in logs] == [
+        "request.queued",
+        "request.started",
+        "request.retrying",
+        "request.started",
+        "request.finished",
+    ]
+    assert {(entry["log_level"], entry["queue"], entry["id"]) for entry in logs} == {("debug", "model", "r1")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"max_queue_size": 0}, "max_queue_size is 0: use a whole number of at least 1"),
+        ({"max_concurrent": 0}, "max_concurrent is 0: use a whole number of at least 1"),
+        ({"timeout": -1}, "timeout is -1: use a number of seconds above 0, or None"),
+        ({"max_retries": -1}, "max_retries is -1: use a whole number of at least 0"),
+        ({"lanes_in_flight": 0}, "lanes_in_flight is 0"),
+        ({"lane_bound": -1}, "lane_bound is -1"),
+    ],
+)
+def test_a_bad_argument_is_named_with_its_remedy(arguments: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        RequestQueue(**arguments)  # type: ignore[arg-type]
+
+
+async def test_a_bad_argument_of_submit_takes_no_place() -> None:
+    async with RequestQueue() as queue:
+        with pytest.raises(ValueError, match="max_retries is -1"):
+            await queue.submit(hang, max_retries=-1)
+        with pytest.raises(ValueError, match="timeout is 0"):
+            await queue.submit(hang, timeout=0)
+        assert queue.get_stats()["total_requests"] == 0
+        assert queue.waiting == 0

@@ -1,0 +1,50 @@
+import asyncio
+
+import pytest
+
+from agents.core.time_limit import time_limit
+
+
+class Late(Exception):
+    pass
+
+
+async def test_it_raises_the_given_error_when_the_time_is_up() -> None:
+    late = Late()
+    with pytest.raises(Late) as caught:
+        async with time_limit(0.01, late):
+            await asyncio.Event().wait()
+    assert caught.value is late
+
+
+@pytest.mark.parametrize("seconds", [None, 30])
+async def test_a_timeout_error_inside_stays_itself(seconds: float | None) -> None:
+    inner = TimeoutError("inside")
+    with pytest.raises(TimeoutError) as caught:
+        async with time_limit(seconds, Late()):
+            raise inner
+    assert caught.value is inner
+
+
+async def test_a_timeout_error_raised_in_answer_to_the_limit_stays_itself() -> None:
+    async def answer_with_its_own() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise TimeoutError("inside") from None
+
+    with pytest.raises(TimeoutError, match="inside"):
+        async with time_limit(0.01, Late()):
+            await answer_with_its_own()
+
+
+async def test_cancellation_from_outside_passes() -> None:
+    async def wait() -> None:
+        async with time_limit(30, Late()):
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

@@ -1,0 +1,59 @@
+"""Fixtures every test folder shares; what they do lives in tests/support."""
+
+import secrets
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from hypothesis import settings
+
+from tests.support.broker import Broker, vhost_name, vhost_of
+from tests.support.management import Management, create_vhost, delete_vhost
+from tests.support.session import SessionBroker, needs_broker
+
+settings.register_profile("suite", deadline=None)  # every test has a time limit; a busy machine is no failure
+settings.load_profile("suite")
+
+_SESSION_BROKER = pytest.StashKey[SessionBroker]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
+    """Start RabbitMQ outside any test, whose time limit would count a container's download."""
+    shared = session.config.stash[_SESSION_BROKER] = SessionBroker(session.config)
+    try:
+        if needs_broker(session) and not session.config.option.collectonly:
+            shared.get()
+        return (yield)
+    finally:
+        shared.close()
+
+
+@pytest.fixture(scope="session")
+def broker(request: pytest.FixtureRequest) -> Broker:
+    """A real RabbitMQ, the same for the whole session."""
+    return request.config.stash[_SESSION_BROKER].get()
+
+
+@pytest.fixture
+def vhost_url(broker: Broker, request: pytest.FixtureRequest) -> Iterator[str]:
+    """AMQP URL of a virtual host for this test alone (see tests.support.broker where there is no management API)."""
+    if broker.management_url is None:
+        yield broker.amqp_url
+        return
+    name = vhost_name(request.node.name)
+    create_vhost(broker, name)
+    yield broker.url_of(name)
+    delete_vhost(broker, name)
+
+
+@pytest.fixture
+def prefix(broker: Broker) -> str:
+    """Name prefix for the topology: the product's own, unless tests must share one virtual host."""
+    return "sutazai" if broker.management_url else f"sutazai-{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+async def management(broker: Broker, vhost_url: str) -> AsyncIterator[Management]:
+    """Client of the management API for this test's virtual host."""
+    async with Management(broker, vhost_of(vhost_url)) as client:
+        yield client

@@ -1,0 +1,139 @@
+"""ScriptedOllama: answers httpx requests as Ollama does, or as a test says, and remembers what it was asked."""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any
+
+import httpx
+
+Json = dict[str, Any]
+Script = Callable[[Json], httpx.Response]
+
+VERSION = "0.0.0"
+"""What /api/version answers."""
+
+DONE: Json = {
+    "done": True,
+    "done_reason": "stop",
+    "load_duration": 2_000_000_000,
+    "prompt_eval_duration": 500_000_000,
+    "eval_duration": 1_500_000_000,
+    "prompt_eval_count": 10,
+    "eval_count": 4,
+}
+"""The figures of a finished answer: 2 s, 0.5 s and 1.5 s; 10 tokens in, 4 out."""
+
+
+class Body(httpx.AsyncByteStream):
+    """A streamed body. With `hold` it stays open at its end until the event is set; `closed` tells that it ended."""
+
+    def __init__(self, parts: Iterable[bytes], hold: asyncio.Event | None = None) -> None:
+        self._parts = list(parts)
+        self._hold = hold
+        self.closed = asyncio.Event()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for part in self._parts:
+            yield part
+        if self._hold is not None:
+            await self._hold.wait()
+
+    async def aclose(self) -> None:
+        self.closed.set()
+
+
+def lines(*objects: Json) -> list[bytes]:
+    """Each object as one line."""
+    return [json.dumps(item).encode() + b"\n" for item in objects]
+
+
+def streamed(*objects: Json, hold: asyncio.Event | None = None) -> httpx.Response:
+    """A 200 with one line for each object."""
+    return httpx.Response(200, stream=Body(lines(*objects), hold))
+
+
+def answer(*texts: str, **last: object) -> httpx.Response:
+    """A finished answer of /api/generate in these pieces."""
+    return streamed(*({"response": text, "done": False} for text in texts), {"response": "", **DONE, **last})
+
+
+def refusal(status: int, text: str) -> httpx.Response:
+    """An error as the API words it."""
+    return httpx.Response(status, json={"error": text})
+
+
+def missing(model: str) -> httpx.Response:
+    """The 404 for a model that is not installed."""
+    return refusal(404, f"model '{model}' not found")
+
+
+class ScriptedOllama:
+    """Plays the next item of `script` for each request to a model, and afterwards answers "ok"."""
+
+    def __init__(self) -> None:
+        self.installed: list[str] = ["tinyllama:latest"]
+        self.script: deque[httpx.Response | Exception | Script] = deque()
+        self.requests: list[tuple[str, Json]] = []
+        self.pull_lines: list[Json] = [{"status": "pulling manifest"}, {"status": "success"}]
+        self.gate: asyncio.Event | None = None
+        """Where set, requests to a model wait for it before they are answered."""
+        self.arrived = asyncio.Semaphore(0)
+        """Released once for each request to a model."""
+
+    @property
+    def transport(self) -> httpx.MockTransport:
+        """What reaches this server."""
+        return httpx.MockTransport(self._handle)
+
+    def asked(self, path: str) -> list[Json]:
+        """The bodies of all requests to one path, in order."""
+        return [body for asked, body in self.requests if asked == path]
+
+    async def arrivals(self, count: int) -> None:
+        """Wait until so many more requests to a model have come."""
+        async with asyncio.timeout(5):
+            for _ in range(count):
+                await self.arrived.acquire()
+
+    async def _handle(self, request: httpx.Request) -> httpx.Response:
+        body = json.loads(request.content or b"{}")
+        path = request.url.path
+        self.requests.append((path, body))
+        if path == "/api/version":
+            return httpx.Response(200, json={"version": VERSION})
+        if path == "/api/tags":
+            return httpx.Response(200, json={"models": [{"name": name, "model": name} for name in self.installed]})
+        if path == "/api/pull":
+            return self._pull(body["model"])
+        return await self._model(path, body)
+
+    def _pull(self, model: str) -> httpx.Response:
+        if self.pull_lines[-1].get("status") == "success":
+            self.installed.append(model)
+        return streamed(*self.pull_lines)
+
+    async def _model(self, path: str, body: Json) -> httpx.Response:
+        self.arrived.release()
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.script:
+            item = self.script.popleft()
+            if isinstance(item, Exception):
+                raise item
+            return item if isinstance(item, httpx.Response) else item(body)
+        if body["model"] not in self.installed:
+            return missing(body["model"])
+        return _usual(path, body)
+
+
+def _usual(path: str, body: Json) -> httpx.Response:
+    if path == "/api/embed":
+        vectors = [[1.0, 0.0] for _ in body["input"]]
+        return httpx.Response(200, json={"embeddings": vectors, "prompt_eval_count": 3})
+    if path == "/api/chat":
+        return streamed({"message": {"role": "assistant", "content": "ok"}, "done": False}, DONE)
+    if not body.get("prompt"):
+        return httpx.Response(200, json={"response": "", "done": True, "done_reason": "load"})
+    return answer("o", "k")

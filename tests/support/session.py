@@ -1,0 +1,46 @@
+"""One RabbitMQ a test session: started before the first test that needs it, ended after the last."""
+
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from tests.support.broker import Broker, open_broker
+from tests.support.errors import NoBrokerError
+
+_NO_BROKER = 69
+"""Exit status of a session that found no RabbitMQ: EX_UNAVAILABLE of sysexits.h, none of pytest's own."""
+
+
+class SessionBroker:
+    """The session's broker, opened at most once."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._broker: Broker | None = None
+        self._running = ExitStack()
+
+    def get(self) -> Broker:
+        """Return the broker, opened now if it is not yet; without any source the session ends."""
+        if self._broker is None:
+            began = time.monotonic()
+            try:
+                self._broker = self._running.enter_context(open_broker())
+            except NoBrokerError as error:
+                pytest.exit(str(error), returncode=_NO_BROKER)
+            self._tell(self._broker, time.monotonic() - began)
+        return self._broker
+
+    def close(self) -> None:
+        """End the broker if this session started it."""
+        self._running.close()
+
+    def _tell(self, broker: Broker, seconds: float) -> None:
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.write_line(f"RabbitMQ {broker.version}: {broker.source.value}, ready in {seconds:.1f} s")
+
+
+def needs_broker(session: pytest.Session) -> bool:
+    """Tell whether a collected test asks for the broker, itself or through a fixture."""
+    return any("broker" in getattr(item, "fixturenames", ()) for item in session.items)

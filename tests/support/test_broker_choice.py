@@ -1,0 +1,44 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.broker_choice import AMQP_URL, Source, sources
+
+GIVEN = {AMQP_URL: "amqp://broker/"}
+
+
+@pytest.mark.parametrize(
+    ("env", "docker_answers", "server_found", "debian_root", "expected"),
+    [
+        (GIVEN, True, True, True, (Source.GIVEN,)),
+        ({}, True, True, True, (Source.DOCKER, Source.MACHINE)),
+        ({}, True, False, True, (Source.DOCKER, Source.DEBIAN)),
+        ({}, False, True, True, (Source.MACHINE,)),
+        ({}, False, False, True, (Source.DEBIAN,)),
+        ({AMQP_URL: ""}, True, False, False, (Source.DOCKER,)),
+        ({}, False, False, False, ()),
+    ],
+)
+def test_the_first_source_is_the_best_the_machine_offers(
+    env: dict[str, str],
+    docker_answers: bool,
+    server_found: bool,
+    debian_root: bool,
+    expected: tuple[Source, ...],
+) -> None:
+    choice = sources(env, docker_answers=docker_answers, server_found=server_found, debian_root=debian_root)
+    assert choice == expected
+
+
+@given(st.booleans(), st.booleans(), st.booleans())
+def test_a_given_broker_is_never_replaced(docker: bool, server: bool, debian: bool) -> None:
+    assert sources(GIVEN, docker_answers=docker, server_found=server, debian_root=debian) == (Source.GIVEN,)
+
+
+@given(st.booleans(), st.booleans(), st.booleans())
+def test_nothing_is_tried_that_the_machine_does_not_offer(docker: bool, server: bool, debian: bool) -> None:
+    choice = sources({}, docker_answers=docker, server_found=server, debian_root=debian)
+    assert (Source.DOCKER in choice) is docker
+    assert (Source.MACHINE in choice) is server
+    assert (Source.DEBIAN in choice) is (debian and not server)
+    assert Source.GIVEN not in choice
