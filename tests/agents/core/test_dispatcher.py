@@ -10,6 +10,7 @@ import pytest
 from agents.core.circuit_breaker import CircuitBreaker, CircuitState
 from agents.core.model_errors import (
     ModelCircuitOpen,
+    ModelNotFound,
     ModelOverloaded,
     ModelPoolClosed,
     ModelServerError,
@@ -214,10 +215,37 @@ async def test_a_probe_that_fails_raises_and_opens_the_breaker_again(
     assert pool.breaker.state is CircuitState.OPEN
 
 
-async def test_a_probe_stays_in_the_loaded_lane_unless_told_otherwise(
+async def test_a_probe_pulls_nothing_and_leaves_the_breaker_to_the_next_request(
+    pool: OllamaConnectionPool, server: ScriptedOllama, clock: Clock
+) -> None:
+    server.installed = ["a:latest"]
+    await pool.breaker.force_open()
+    clock.now = 60.0
+    with pytest.raises(ModelNotFound):
+        await pool.probe()
+    assert server.asked("/api/pull") == []
+    assert pool.breaker.state is CircuitState.HALF_OPEN
+    assert await pool.generate("Hi", model="a") == "ok"
+    assert pool.breaker.get_stats()["state"] == "closed"
+
+
+async def test_a_probe_goes_before_all_that_waits(pool: OllamaConnectionPool, server: ScriptedOllama) -> None:
+    first = await occupied(pool, server)
+    waiting = asyncio.create_task(pool.generate("waiting", model="a"), name="waiting")
+    await asyncio.sleep(0)
+    probe = asyncio.create_task(pool.probe("a"), name="probe")
+    await asyncio.sleep(0)
+    assert server.gate is not None
+    server.gate.set()
+    await bounded(first, waiting, probe)
+    assert prompts(server) == ["first", "Hi", "waiting"]
+
+
+async def test_a_probe_stays_in_the_lane_of_the_last_answer_unless_told_otherwise(
     pool: OllamaConnectionPool, server: ScriptedOllama
 ) -> None:
     await pool.generate("Hi", model="a", num_ctx=512)
+    await pool.embeddings("a text", model="b")
     await pool.probe()
     await pool.probe("b")
     _, loaded, told = server.asked("/api/generate")

@@ -1,7 +1,7 @@
 import pytest
 
 from agents.core.model_errors import BadModelRequest
-from agents.core.model_requests import ChatRequest, GenerateRequest, split_options
+from agents.core.model_requests import ChatRequest, GenerateRequest, chat_request, generate_request
 
 
 def test_what_was_not_given_is_not_sent() -> None:
@@ -46,14 +46,21 @@ def test_every_field_reaches_the_body() -> None:
     assert ChatRequest(model="m", messages=[], tools=[tool]).to_json()["tools"] == [tool]
 
 
-def test_keyword_arguments_are_split_into_fields_and_options() -> None:
-    assert split_options({"format": "json", "top_p": 0.9, "seed": None}, ["format"]) == (
-        {"format": "json"},
-        {"top_p": 0.9},
+def test_keyword_arguments_become_fields_and_options() -> None:
+    given = {"format": "json", "top_p": 0.9, "seed": None}
+    assert generate_request("Hi", None, "Be brief.", 0.7, 16, given) == GenerateRequest(
+        prompt="Hi",
+        system="Be brief.",
+        format="json",
+        options={"temperature": 0.7, "num_predict": 16, "top_p": 0.9},
+    )
+    tools = [{"type": "function"}]
+    assert chat_request([], "m", 0.1, 16, {"tools": tools, "num_predict": 8}) == ChatRequest(
+        model="m", messages=[], tools=tools, options={"temperature": 0.1, "num_predict": 8}
     )
 
 
 @pytest.mark.parametrize(("name", "remedy"), [("keep_alive", "preload"), ("stream", "on_chunk")])
 def test_what_no_request_may_send_is_refused_with_a_remedy(name: str, remedy: str) -> None:
     with pytest.raises(BadModelRequest, match=remedy):
-        split_options({name: 1}, [])
+        generate_request("Hi", None, None, 0.7, 16, {name: 1})

@@ -321,6 +321,15 @@ async def test_a_pull_that_ends_without_success_is_incomplete(client: OllamaClie
         await client.pull("m")
 
 
+async def test_a_pull_that_falls_silent_times_out() -> None:
+    def handle(_: httpx.Request) -> httpx.Response:
+        return streamed({"status": "pulling manifest"}, hold=asyncio.Event())
+
+    client = OllamaClient("http://ollama", transport=httpx.MockTransport(handle), timeouts=ModelTimeouts(load=0.01))
+    with pytest.raises(ModelTimeout, match="fell silent"):
+        await client.pull("m")
+
+
 async def test_a_busy_server_says_when_to_come_back(client: OllamaClient, server: ScriptedOllama) -> None:
     server.script.append(httpx.Response(503, json={"error": "server busy"}, headers={"Retry-After": "7"}))
     with pytest.raises(ModelOverloaded) as caught:

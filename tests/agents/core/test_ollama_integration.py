@@ -3,29 +3,24 @@ from pathlib import Path
 
 import pytest
 
-from agents.core.ollama_integration import OllamaConfig, tier_in_catalog, tiers_in
+from agents.core.catalog import load_catalog
+from agents.core.ollama_integration import OllamaConfig
 from agents.core.tiers import TIERS, Tier, settings_of
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Path]:
-    (tmp_path / "development").mkdir()
-    (tmp_path / "ai-system-architect.md").write_text("---\nname: ai-system-architect\ntier: opus\n---\nYou design.")
-    (tmp_path / "development" / "x.md").write_text("---\nname: code-writer\ntier: sonnet\n---\nYou write.")
-    (tmp_path / "development" / "log-reader.md").write_text("---\ntier: default\n---\nYou read.")
-    (tmp_path / "README.md").write_text("# No agent\n")
-    yield tmp_path
-    tiers_in.cache_clear()
+def config(tmp_path: Path) -> Iterator[type[OllamaConfig]]:
+    for name, tier in (("ai-system-architect", "opus"), ("code-writer", "sonnet"), ("log-reader", "default")):
+        (tmp_path / f"{name}.md").write_text(f"---\nname: {name}\ndescription: Works\ntier: {tier}\n---\nYou work.\n")
 
-
-@pytest.fixture
-def config(catalog: Path) -> type[OllamaConfig]:
     class Config(OllamaConfig):
         @staticmethod
         def tier_of(name: str) -> Tier:
-            return tiers_in(catalog).get(name, Tier.DEFAULT)
+            agent = load_catalog((tmp_path,)).get(name)
+            return agent.tier if agent else OllamaConfig.tier_of(name)
 
-    return Config
+    yield Config
+    load_catalog.cache_clear()
 
 
 def test_the_three_tiers_have_three_models_and_sets_of_parameters() -> None:
@@ -68,12 +63,11 @@ def test_the_real_environment_is_read_at_each_call(config: type[OllamaConfig], m
     assert config.get_model_for_agent("ai-system-architect") == "tinyllama"
 
 
-def test_a_tier_that_does_not_exist_is_refused_with_its_file(tmp_path: Path) -> None:
-    (tmp_path / "wrong.md").write_text("---\nname: wrong\ntier: gold\n---\n")
-    with pytest.raises(ValueError, match=r"wrong\.md: tier 'gold' is not known: use one of opus, sonnet, default"):
-        tiers_in(tmp_path)
-
-
 def test_the_catalogue_itself_is_read_by_default() -> None:
-    assert tier_in_catalog("an-agent-that-nobody-wrote") is Tier.DEFAULT
+    assert OllamaConfig.tier_of("an-agent-that-nobody-wrote") is Tier.DEFAULT
     assert OllamaConfig.get_model_config("an-agent-that-nobody-wrote", environ={})["temperature"] == 0.5
+
+
+def test_every_agent_of_the_catalogue_gets_its_own_tier() -> None:
+    for name, agent in load_catalog().items():
+        assert OllamaConfig.tier_of(name) is agent.tier

@@ -22,6 +22,7 @@ from agents.core.ollama_client import OllamaClient
 from agents.core.ollama_pool import OllamaConnectionPool
 from agents.core.task_scope import TaskScope, task_scope
 from tests.support.scripted_ollama import ScriptedOllama, answer, refusal, streamed
+from tests.support.waiting import wait_until
 
 STATS_KEYS = {
     "total_connections",
@@ -354,31 +355,17 @@ async def test_the_installed_models_can_be_asked_for(make: MakePool, server: Scr
     assert await pool.refresh_models() == ["a:1", "b:1"] == pool.get_stats()["available_models"]
 
 
-async def test_idle_connections_above_the_minimum_are_closed_after_a_while(server: ScriptedOllama) -> None:
-    now, naps, woken = 0.0, asyncio.Semaphore(0), asyncio.Semaphore(0)
-
-    async def nap(_: float) -> None:
-        naps.release()
-        await woken.acquire()
-
+async def test_idle_connections_above_the_minimum_are_closed_after_a_while(
+    make: MakePool, server: ScriptedOllama
+) -> None:
     server.gate = asyncio.Event()
-    async with (
-        asyncio.timeout(5),
-        OllamaConnectionPool(
-            "http://ollama", 3, 1, cleanup_interval=60, transport=server.transport, clock=lambda: now, sleep=nap
-        ) as pool,
-    ):
-        assert pool.get_stats()["idle_connections"] == 1
+    async with asyncio.timeout(10), make(max_connections=3, min_connections=1, cleanup_interval=0.01) as pool:
         calls = [asyncio.create_task(pool.generate("Hi"), name=f"call-{n}") for n in range(3)]
         await server.arrivals(3)
+        assert pool.get_stats()["active_connections"] == 3
         server.gate.set()
         await asyncio.gather(*calls)
-        assert pool.get_stats()["idle_connections"] == 3
-        await naps.acquire()
-        now = 60.0
-        woken.release()
-        await naps.acquire()
-        assert pool.get_stats()["idle_connections"] == 1
+        await wait_until(lambda: pool.get_stats()["idle_connections"] == 1)
 
 
 async def test_closing_ends_what_waits_and_what_runs_with_a_clear_error(make: MakePool, server: ScriptedOllama) -> None:
@@ -394,6 +381,18 @@ async def test_closing_ends_what_waits_and_what_runs_with_a_clear_error(make: Ma
     with pytest.raises(ModelPoolClosed, match="is closed"):
         await pool.generate("Hi")
     assert pool.get_stats()["total_connections"] == 0
+
+
+async def test_nothing_is_left_open_or_running_behind_a_pool(make: MakePool) -> None:
+    before = asyncio.all_tasks()
+    async with make(min_connections=1) as pool:
+        assert pool.get_stats()["idle_connections"] == 1
+        await pool.generate("Hi")
+        assert pool.get_stats()["pool_misses"] == 0
+        assert [task.get_name() for task in asyncio.all_tasks() - before] == ["ollama-pool-sweeper http://ollama"]
+        assert pool.get_stats()["idle_connections"] == 1
+    assert pool.get_stats()["total_connections"] == 0
+    assert asyncio.all_tasks() == before
 
 
 async def test_a_closed_pool_cannot_be_opened_again(make: MakePool) -> None:

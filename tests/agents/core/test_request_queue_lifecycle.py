@@ -60,6 +60,8 @@ async def test_cancelling_a_request_that_waits_for_its_retry_ends_it() -> None:
         attempts += 1
         await fail()
 
+    errors: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: errors.append(context))
     async with RequestQueue(backoff=lambda _: 0.05) as queue:
         request = await queue.submit(count_and_fail)
         await wait_until(lambda: queue.waiting == 1, what="the retry to wait")
@@ -67,6 +69,7 @@ async def test_cancelling_a_request_that_waits_for_its_retry_ends_it() -> None:
         assert queue.waiting == 0
         await asyncio.sleep(0.1)
     assert attempts == 1
+    assert not errors
 
 
 async def test_cancelling_what_waits_for_a_drain_lets_others_start() -> None:

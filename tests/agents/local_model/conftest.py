@@ -11,7 +11,6 @@ from agents.local_model import LocalModelServer, LocalModelSettings, ensure_weig
 SETTINGS = LocalModelSettings(
     threads=1,
     max_queue=1,
-    context_length=512,
     aliases={"tinyllama": "smollm2:135m", "all-minilm": "smollm2-embed", "second": "smollm2"},
 )
 

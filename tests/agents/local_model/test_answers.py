@@ -1,21 +1,23 @@
 """Answers where the real model does not show the case."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from agents.local_model.answers import as_message, as_response, final_line, whole_line
 from agents.local_model.details import rfc3339
 from agents.local_model.embedding import shorten
-from agents.local_model.errors import EngineDiedError
+from agents.local_model.errors import EngineDiedError, WeightsError
 from agents.local_model.generation import Finish, Part, engine_body, generate
 from agents.local_model.models import Model
 from agents.local_model.options import parse_options
 from agents.local_model.pulling import pull
 from agents.local_model.residents import Want
 from agents.local_model.scheduler import Scheduler
+from agents.local_model.weights import Progress
 from agents.local_model.wire import parse_generate
 from tests.agents.local_model.doubles import StubRunner
 
@@ -58,7 +60,7 @@ async def test_a_stream_that_ends_before_its_end_is_a_death_of_the_engine() -> N
 
     async with Scheduler(start) as scheduler:
         answer = generate(scheduler, MODEL, REQUEST, OPTIONS)
-        assert await anext(answer) == Part("He")
+        assert isinstance(await anext(answer), Part)
         with pytest.raises(EngineDiedError):
             await anext(answer)
 
@@ -91,9 +93,32 @@ def test_a_vector_is_cut_and_is_again_of_length_one(dimensions: int, vector: lis
     assert list(shorten([3, 4, 12], dimensions)) == pytest.approx(vector)
 
 
-async def test_a_pull_that_is_broken_off_stops() -> None:
-    from pathlib import Path
+async def test_a_pull_tells_how_far_it_is_and_how_it_failed() -> None:
+    async def fetch(_: Path, *, on_progress: Callable[[Progress], None]) -> Path:
+        on_progress(Progress("downloading", 250, 200))
+        raise WeightsError("no network")
 
-    lines = pull(MODEL, Path("/nonexistent/models"))
+    lines = pull(MODEL, Path("models"), fetch)
     assert await anext(lines) == {"status": "pulling manifest"}
+    line = await anext(lines)
+    assert (line["status"], line["completed"], line["total"]) == ("pulling b179c9523d0e", 200, 200)
+    with pytest.raises(WeightsError, match="no network"):
+        await anext(lines)
+
+
+async def test_a_pull_that_is_broken_off_stops_the_download() -> None:
+    stopped = asyncio.Event()
+
+    async def fetch(_: Path, *, on_progress: Callable[[Progress], None]) -> Path:
+        on_progress(Progress("downloading", 1, 200))
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+        raise AssertionError
+
+    lines = pull(MODEL, Path("models"), fetch)
+    await anext(lines)
+    await anext(lines)
     await lines.aclose()
+    assert stopped.is_set()

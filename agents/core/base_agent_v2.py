@@ -1,0 +1,241 @@
+"""BaseAgentV2: what an agent is. Subclass it, write `process_task`, and `run()` it."""
+
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from itertools import count
+from pathlib import Path
+from typing import Any, ClassVar, Final
+from uuid import uuid4
+
+import structlog
+
+from agents.core.agent_statistics import AgentStatistics
+from agents.core.model_access import ModelAccess
+from agents.core.model_choice import ModelChoice
+from agents.core.ollama_integration import OllamaConfig
+from agents.core.ollama_pool import OllamaConnectionPool
+from agents.core.process import run_process
+from agents.core.process_usage import ProcessUsage
+from agents.core.returned import result_of
+from agents.core.settings import DEFAULT_CONFIG_PATH, Settings, load_settings
+from agents.core.task_scope import OnChunk, TaskScope, task_scope
+from agents.core.version import VERSION
+from bus.runner import Attempt
+from schemas import EventKind, TaskMessage, TaskResult, TaskStatus, now
+
+
+class AgentStatus(StrEnum):
+    """The life of an agent."""
+
+    INITIALIZING = "initializing"
+    REGISTERING = "registering"
+    ACTIVE = "active"
+    BUSY = "busy"
+    ERROR = "error"
+    SHUTTING_DOWN = "shutting_down"
+    STOPPED = "stopped"
+
+
+_ILL: Final = frozenset({AgentStatus.ERROR, AgentStatus.SHUTTING_DOWN, AgentStatus.STOPPED})
+
+
+class BaseAgentV2:
+    """An agent: a name, a queue of that name, and `process_task`.
+
+    Args:
+        agent_id: an id for people; made where it is not given.
+        name: the agent's name, which its queue carries. None takes AGENT_NAME, else the class's name in kebab case.
+        port: kept for programs that read it; an agent listens on no port.
+        description: one line for people; None takes the class's docstring.
+        config_path: a JSON or TOML file with settings; see docs/settings.md.
+        max_concurrent_tasks: handlers at once, which is the prefetch; 3 where nothing sets it.
+        max_ollama_connections: requests at the model server at once; 2 where nothing sets it.
+        health_check_interval: seconds between two reports; 30 where nothing sets it.
+        heartbeat_interval: seconds between two signs of life; 30 where nothing sets it.
+
+    Raises:
+        SettingsError: an argument, a variable or the file holds an unusable value.
+    """
+
+    needs_model: ClassVar[bool] = True
+    """Whether an outage of the model server pauses this agent. Set it to False for one that asks no model."""
+
+    def __init__(
+        self,
+        agent_id: str | None = None,
+        name: str | None = None,
+        port: int | None = None,
+        description: str | None = None,
+        config_path: str | Path | None = DEFAULT_CONFIG_PATH,
+        max_concurrent_tasks: int | None = None,
+        max_ollama_connections: int | None = None,
+        health_check_interval: float | None = None,
+        heartbeat_interval: float | None = None,
+    ) -> None:
+        self.settings: Settings = load_settings(
+            config_path,
+            agent_name=name,
+            max_concurrent_tasks=max_concurrent_tasks,
+            max_ollama_connections=max_ollama_connections,
+            health_check_interval=health_check_interval,
+            heartbeat_interval=heartbeat_interval,
+        )
+        self.name = self.settings.agent_name or _kebab(type(self).__name__)
+        self.agent_id = agent_id or f"{self.name}-{uuid4().hex[:8]}"
+        self.agent_type = self.settings.agent_type
+        self.port = port
+        self.description = description or (inspect.getdoc(type(self)) or "").split("\n")[0]
+        self.config = self.settings.model_dump(mode="json")
+        self.logger = structlog.get_logger(type(self).__module__).bind(agent=self.name)
+        config = OllamaConfig.get_model_config(self.name, environ=self.settings.tier_models)
+        self.models = ModelAccess(self.settings, ModelChoice.of_tier(config))
+        self.statistics = AgentStatistics()
+        self._life = AgentStatus.INITIALIZING
+        self._usage = ProcessUsage()
+
+    @property
+    def agent_name(self) -> str:
+        """The agent's name, under the name that older agents use."""
+        return self.name
+
+    @property
+    def agent_version(self) -> str:
+        """The version of this product."""
+        return VERSION
+
+    @property
+    def model(self) -> str:
+        """The model that this agent asks unless a task or a call names another."""
+        return self.models.choice.model
+
+    @property
+    def max_concurrent_tasks(self) -> int:
+        """Handlers at once, which is the prefetch."""
+        return self.settings.max_concurrent_tasks
+
+    @property
+    def status(self) -> AgentStatus:
+        """What the agent does at the moment."""
+        is_busy = self._life is AgentStatus.ACTIVE and self.statistics.active > 0
+        return AgentStatus.BUSY if is_busy else self._life
+
+    async def process_task(self, task: TaskMessage) -> object:
+        """Do one task, which reads as a mapping too. Override it.
+
+        Return a TaskResult; a dict, a pydantic model or a text is the result of a completed task. Raise
+        RetryableError to try again later, PermanentError to fail now; any other error fails the task as well,
+        except timeouts and connection errors, which are tried again.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define process_task({task.id!r})")
+
+    async def query_ollama(
+        self, prompt: str, model: str | None = None, system: str | None = None, **options: Any
+    ) -> str:
+        """Return a model's text for a prompt, in the priority of the task at hand.
+
+        Raises:
+            ModelError: see agents/core/model_errors.py. Let it pass: the consumer knows what each means for the task.
+        """
+        return await self.models.generate(prompt, model, system, options)
+
+    async def query_ollama_chat(
+        self, messages: Sequence[Mapping[str, Any]], model: str | None = None, **options: Any
+    ) -> str:
+        """Return a model's answer to a conversation of mappings with `role` and `content`; else as query_ollama."""
+        return await self.models.chat(messages, model, options)
+
+    def query_ollama_sync(self, prompt: str, model: str | None = None) -> str:
+        """Do what query_ollama does, for code in a thread or in a program without an event loop.
+
+        Raises:
+            RuntimeError: called in the event loop, which it would block.
+        """
+        return self.models.generate_sync(prompt, model)
+
+    async def health_check(self) -> dict[str, Any]:
+        """Return the agent's state; asks the model server whether it answers. Being busy is not being ill."""
+        async with self.models.opened_pool() as pool:
+            return self.health(pool, ollama_healthy=await pool.health_check())
+
+    def health(self, pool: OllamaConnectionPool, *, ollama_healthy: bool) -> dict[str, Any]:
+        """Return the keys of seed-api.md, given what is known of the model server."""
+        breaker = pool.breaker.get_stats()
+        return {
+            "agent_name": self.name,
+            "agent_id": self.agent_id,
+            "agent_type": self.agent_type,
+            "agent_version": self.agent_version,
+            "status": self.status.value,
+            "healthy": self.status not in _ILL and (ollama_healthy or not self.needs_model),
+            "uptime_seconds": self.statistics.uptime,
+            "tasks_processed": self.statistics.processed,
+            "tasks_failed": self.statistics.failed,
+            "active_tasks": self.statistics.active,
+            "avg_processing_time": self.statistics.average_seconds,
+            "ollama_healthy": ollama_healthy,
+            "circuit_breaker_status": breaker["state"],
+            "circuit_breaker_trips": breaker["trip_count"],
+            "model": self.model,
+            "memory_bytes": self._usage.memory_bytes,
+            "cpu_percent": self._usage.cpu_percent(),
+            "timestamp": now().isoformat(),
+        }
+
+    async def handle(self, attempt: Attempt) -> TaskResult:
+        """Run `process_task` on one attempt; the host's consumer calls this."""
+        task = attempt.task
+        scope = TaskScope(task.priority, on_chunk=_chunks_of(attempt) if task.stream else None, task=task)
+        with self.statistics.one_run() as run, task_scope(scope):
+            result = result_of(await self._process(task), task)
+            run.failed = result.status is not TaskStatus.COMPLETED
+        return result.model_copy(update={"usage": scope.usage, "model": result.model or scope.model})
+
+    async def _process(self, task: TaskMessage) -> object:
+        returned = self.process_task(task)
+        if not inspect.isawaitable(returned):
+            raise TypeError(
+                f"{type(self).__name__}.process_task is not async: write `async def process_task(self, task)`"
+            )
+        return await returned
+
+    def enter(self, status: AgentStatus, pool: OllamaConnectionPool | None = None) -> None:
+        """Move to the next stage of life; the host calls this. `pool` is the host's, while it runs the agent."""
+        self._life = status
+        self.models.attach(pool)
+
+    async def run_async(self) -> None:
+        """Run this agent alone in a host of its own, until it is stopped by a signal or cancelled."""
+        from agents.core.host import Host  # noqa: PLC0415 - a host knows its agents; only this shorthand looks back
+
+        async with Host([self], self.settings) as host:
+            await host.serve()
+
+    def run(self) -> None:
+        """Run this agent until SIGINT or SIGTERM; the whole main program of an agent's file.
+
+        Raises:
+            SystemExit: it could not start; the code is one of docs/exit-codes.md, the reason is on standard error.
+        """
+        run_process(self.run_async, self.settings.log_level)
+
+    def start(self) -> None:
+        """Do what `run` does, under the name that older agents use."""
+        self.run()
+
+
+def _chunks_of(attempt: Attempt) -> OnChunk:
+    sequence = count()
+
+    async def emit(text: str) -> None:
+        attempt.emit(EventKind.CHUNK, text=text, sequence=next(sequence))
+
+    return emit
+
+
+def _kebab(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|_", "-", name).strip("-").lower()
+
+
+BaseAgent = BaseAgentV2

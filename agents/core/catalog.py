@@ -1,0 +1,115 @@
+"""Agents without code: Markdown files whose front matter describes an agent and whose body is its system prompt."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import frontmatter
+import yaml
+
+from agents.core.tiers import Tier
+from schemas import AGENT_NAME_PATTERN
+
+CATALOG: Final = Path(__file__).parent.parent / "catalog"
+"""The agents that come with the product."""
+
+_KNOWN: Final = ("name", "description", "tier", "category", "model", "options")
+
+
+class AgentFileError(Exception):
+    """A file is no agent. The text names the file, the key, its value and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFile:
+    """One agent as its file describes it. `model` None means that of its tier; `extra` keeps unknown keys."""
+
+    name: str
+    description: str
+    system_prompt: str
+    path: Path
+    tier: Tier = Tier.DEFAULT
+    category: str = "general"
+    model: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_agent_file(path: Path) -> AgentFile:
+    """Read one agent.
+
+    Raises:
+        AgentFileError: it cannot be read, or a key is missing or invalid.
+    """
+    try:
+        post = frontmatter.load(str(path))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise AgentFileError(f"{path}: cannot be read as Markdown with front matter: {error}") from error
+    head = dict(post.metadata)
+    return AgentFile(
+        name=_name(path, str(head.get("name", path.stem))),
+        description=_text(path, head, "description"),
+        system_prompt=_system_prompt(path, post.content),
+        path=path,
+        tier=_tier(path, head.get("tier", Tier.DEFAULT)),
+        category=str(head.get("category", "general")),
+        model=None if head.get("model") is None else _text(path, head, "model"),
+        options=_options(path, head.get("options") or {}),
+        extra={key: value for key, value in head.items() if key not in _KNOWN},
+    )
+
+
+def find_agent_files(folders: Iterable[Path]) -> Iterator[Path]:
+    """Iterate over the Markdown files of agents in `folders`, in the order of the folders, then by path."""
+    for folder in folders:
+        # A file without front matter, such as a README, is no agent.
+        yield from (path for path in sorted(folder.rglob("*.md")) if frontmatter.check(str(path)))
+
+
+@lru_cache
+def load_catalog(folders: tuple[Path, ...] = (CATALOG,)) -> Mapping[str, AgentFile]:
+    """Return the agents in `folders` by name, read once for each process; the first of a name wins.
+
+    Raises:
+        AgentFileError: one of the files is no agent.
+    """
+    agents: dict[str, AgentFile] = {}
+    for path in find_agent_files(folders):
+        agent = read_agent_file(path)
+        agents.setdefault(agent.name, agent)
+    return agents
+
+
+def _name(path: Path, name: str) -> str:
+    if not re.fullmatch(AGENT_NAME_PATTERN, name):
+        raise AgentFileError(f"{path}: name {name!r} is not usable: lower-case letters, digits and hyphens only")
+    return name
+
+
+def _text(path: Path, head: Mapping[str, Any], key: str) -> str:
+    value = head.get(key)
+    if not isinstance(value, str) or not value.strip():
+        raise AgentFileError(f"{path}: {key} is {value!r}: give it one line of text")
+    return value.strip()
+
+
+def _tier(path: Path, value: object) -> Tier:
+    try:
+        return Tier(str(value))
+    except ValueError:
+        raise AgentFileError(f"{path}: tier {value!r} is not known: use one of {', '.join(Tier)}") from None
+
+
+def _options(path: Path, value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise AgentFileError(f"{path}: options is {value!r}: give a mapping such as {{temperature: 0.3}}")
+    return value
+
+
+def _system_prompt(path: Path, body: str) -> str:
+    if not body.strip():
+        raise AgentFileError(f"{path}: there is no system prompt: write it below the front matter")
+    return body.strip()

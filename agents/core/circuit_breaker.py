@@ -1,0 +1,296 @@
+"""CircuitBreaker: stop asking a service that fails, and find out by single probes when it is back.
+
+A monotonic clock decides; the wall clock only dates what `get_stats()` reports. No decision awaits anything.
+"""
+
+import asyncio
+import inspect
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from functools import wraps
+from types import TracebackType
+from typing import Any, ParamSpec, TypeVar, cast, overload
+
+import structlog
+
+from agents.core.arguments import positive_or_none
+from agents.core.circuit_permit import CircuitBreakerOpenException, CircuitBreakerTimeoutException, Permit
+from agents.core.circuit_states import BreakerRules, CircuitState, Closed, Open, Signal, State, transition
+from agents.core.circuit_statistics import CircuitStatistics
+from agents.core.invocation import is_async
+from agents.core.time_limit import time_limit
+
+__all__ = [
+    "CircuitBreaker",
+    "CircuitBreakerOpenException",
+    "CircuitBreakerTimeoutException",
+    "CircuitState",
+    "Permit",
+]
+
+log = structlog.get_logger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+StateChange = Callable[[CircuitState, CircuitState], object]
+
+Failures = type[Exception] | tuple[type[Exception], ...]
+
+EVENTS = {
+    CircuitState.CLOSED: "breaker.closed",
+    CircuitState.OPEN: "breaker.opened",
+    CircuitState.HALF_OPEN: "breaker.half_open",
+}
+
+PROBE_RETRY_AFTER = 1.0
+"""Seconds to wait when rejected because a probe is under way: its answer is near, and a caller must not spin."""
+
+
+class CircuitBreaker:
+    """A circuit breaker for calls to one service.
+
+    Use `await breaker.call(func, *args)`, `@breaker`, `async with breaker:`, or `acquire()` by hand.
+
+    Args:
+        failure_threshold: failures in a row that open the circuit.
+        recovery_timeout: seconds after which an open circuit lets a probe through, however it was opened.
+        expected_exception: what counts as a failure of the service. Any other exception passes through and counts
+            neither as failure nor as success.
+        timeout: seconds for one async call, None for no limit. It does not apply to decorated sync functions, which
+            nothing can interrupt.
+        name: for logs, statistics and errors.
+        half_open_max_calls: probes in flight at once while half-open.
+        clock: monotonic seconds.
+        wall_clock: epoch seconds.
+
+    Raises:
+        ValueError: an argument out of range.
+    """
+
+    def __init__(
+        self,
+        failure_threshold: int = 5,
+        recovery_timeout: float = 60.0,
+        expected_exception: Failures = Exception,
+        timeout: float | None = None,
+        name: str | None = None,
+        *,
+        half_open_max_calls: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        positive_or_none("timeout", timeout)
+        _check_failures(expected_exception)
+        self._rules = BreakerRules(failure_threshold, recovery_timeout, half_open_max_calls)
+        self.expected_exception = expected_exception
+        self.timeout = timeout
+        self.name = name or "circuit_breaker"
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._state: State = Closed()
+        self._generation = 0  # a permit of an earlier generation may not move the state
+        self._statistics = CircuitStatistics()
+        self._callbacks: list[StateChange] = []
+        self._entered: dict[object, list[AbstractAsyncContextManager[Permit]]] = {}
+        self._lock = threading.Lock()  # decorated sync functions may be called from threads
+
+    @property
+    def state(self) -> CircuitState:
+        """The state now; reading it turns an open circuit half-open when its time has come."""
+        return self._apply(Signal.TICK).kind
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the circuit is not open."""
+        return self.state is not CircuitState.OPEN
+
+    @property
+    def failure_rate(self) -> float:
+        """Share of the calls with a verdict that failed, 0..1; 0 before the first."""
+        return self._statistics.failure_rate
+
+    @property
+    def time_until_retry(self) -> float:
+        """Seconds until a probe is allowed; 0 unless open."""
+        state = self._apply(Signal.TICK)
+        return max(0.0, state.retry_at - self._clock()) if isinstance(state, Open) else 0.0
+
+    def acquire(self) -> Permit:
+        """Ask for one call. The permit must be reported: success, failure or release.
+
+        Raises:
+            CircuitBreakerOpenException: the circuit is open, or its probes are under way.
+        """
+        self._apply(Signal.TICK)
+        with self._lock:
+            self._statistics.total += 1
+            state, now = self._state, self._clock()
+            if state.admits(self._rules, now):
+                self._state = transition(state, Signal.ADMIT, self._rules, now)
+                return Permit(self._reporter(self._generation, now))
+            self._statistics.rejected += 1
+        wait = state.retry_at - now if isinstance(state, Open) else min(PROBE_RETRY_AFTER, self._rules.recovery_timeout)
+        raise CircuitBreakerOpenException(self.name, state.failures, max(0.0, wait))
+
+    @overload
+    async def call(self, func: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T: ...
+    @overload
+    async def call(self, func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
+    async def call(self, func: Callable[..., Any], *args: object, **kwargs: object) -> object:
+        """Call `func` through the circuit and return its result; an awaitable it returns is awaited.
+
+        A sync function runs in the event loop, so it must not block.
+
+        Raises:
+            CircuitBreakerOpenException: rejected, `func` was not called.
+            CircuitBreakerTimeoutException: `timeout` ran out. A TimeoutError of `func` itself stays itself.
+        """
+        async with self._attempt():
+            result = func(*args, **kwargs)
+            return await result if inspect.isawaitable(result) else result
+
+    def __call__(self, func: Callable[P, T]) -> Callable[P, T]:
+        """Decorate an async or a sync function; sync stays sync. Generators are refused with a TypeError."""
+        if inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):
+            raise TypeError(
+                f"{func!r} is a generator, which ends when nobody looks: use `async with breaker:` inside it"
+            )
+        return self._guard_async(func) if is_async(func) else self._guard_sync(func)
+
+    async def __aenter__(self) -> Permit:
+        attempt = self._attempt()
+        permit = await attempt.__aenter__()
+        self._entered.setdefault(asyncio.current_task(), []).append(attempt)
+        return permit
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        task = asyncio.current_task()
+        attempt = self._entered[task].pop()
+        if not self._entered[task]:
+            del self._entered[task]
+        return await attempt.__aexit__(kind, error, trace)
+
+    async def reset(self) -> None:
+        """Close the circuit and forget its failures in a row. Statistics stay."""
+        self._apply(Signal.RESET)
+
+    async def force_open(self) -> None:
+        """Open the circuit for `recovery_timeout` seconds from now; it then recovers like any other."""
+        self._apply(Signal.FORCE_OPEN)
+
+    def add_state_change_callback(self, callback: StateChange) -> None:
+        """Have `callback(old, new)` called on each transition. An error in it is logged and changes nothing."""
+        self._callbacks.append(callback)
+
+    def get_stats(self) -> dict[str, Any]:
+        """Return the numbers of the circuit: seconds, rates 0..1, epoch seconds or None where it says time or at.
+
+        `total_requests` holds every call that asked, `rejected_requests` included; the rates are taken over the calls
+        that succeeded or failed.
+        """
+        state = self._apply(Signal.TICK)
+        return {
+            "name": self.name,
+            "state": state.kind.value,
+            "failure_threshold": self._rules.failure_threshold,
+            "recovery_timeout": self._rules.recovery_timeout,
+            "consecutive_failures": state.failures,
+            **self._statistics.report(),
+            "time_until_retry": self.time_until_retry,
+        }
+
+    @asynccontextmanager
+    async def _attempt(self) -> AsyncIterator[Permit]:
+        permit = self.acquire()
+        try:
+            async with time_limit(self.timeout, CircuitBreakerTimeoutException(self.name, self.timeout)):
+                with self._judged(permit):
+                    yield permit
+        except CircuitBreakerTimeoutException:
+            permit.failure()
+            raise
+        finally:
+            permit.release()
+
+    @contextmanager
+    def _judged(self, permit: Permit) -> Iterator[None]:
+        try:
+            yield
+        except self.expected_exception:
+            permit.failure()
+            raise
+        except Exception:
+            permit.release()
+            raise
+        else:
+            permit.success()
+
+    def _guard_async(self, func: Callable[P, T]) -> Callable[P, T]:
+        @wraps(func)
+        async def guarded(*args: P.args, **kwargs: P.kwargs) -> object:
+            return await self.call(func, *args, **kwargs)
+
+        return cast("Callable[P, T]", guarded)
+
+    def _guard_sync(self, func: Callable[P, T]) -> Callable[P, T]:
+        @wraps(func)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+            permit = self.acquire()
+            try:
+                with self._judged(permit):
+                    return func(*args, **kwargs)
+            finally:
+                permit.release()
+
+        return guarded
+
+    def _reporter(self, generation: int, started: float) -> Callable[[Signal], None]:
+        def report(verdict: Signal) -> None:
+            with self._lock:
+                self._count(verdict, self._clock() - started)
+            self._apply(verdict, generation)
+
+        return report
+
+    def _count(self, verdict: Signal, seconds: float) -> None:
+        if verdict is Signal.SUCCESS:
+            self._statistics.succeeded(seconds, self._wall_clock())
+        elif verdict is Signal.FAILURE:
+            self._statistics.failed_after(seconds, self._wall_clock())
+
+    def _apply(self, signal: Signal, generation: int | None = None) -> State:
+        """Move the state, unless the signal comes from an earlier generation, and tell who listens."""
+        with self._lock:
+            old = self._state
+            if generation is not None and generation != self._generation:
+                return old
+            new = self._state = transition(old, signal, self._rules, self._clock())
+            if new.kind is old.kind and signal not in {Signal.RESET, Signal.FORCE_OPEN}:
+                return new
+            self._generation += 1
+            if new.kind is not old.kind:
+                self._statistics.state_changed_at = self._wall_clock()
+                self._statistics.trips += new.kind is CircuitState.OPEN
+        if new.kind is not old.kind:
+            self._announce(old.kind, new)
+        return new
+
+    def _announce(self, old: CircuitState, new: State) -> None:
+        level = log.warning if new.kind is CircuitState.OPEN else log.info
+        level(EVENTS[new.kind], breaker=self.name, old=old.value, failures=new.failures)
+        for callback in self._callbacks:
+            try:
+                callback(old, new.kind)
+            except Exception:
+                log.exception("breaker.callback_failed", breaker=self.name)
+
+
+def _check_failures(expected: Failures) -> None:
+    kinds: tuple[object, ...] = expected if isinstance(expected, tuple) else (expected,)
+    if not all(isinstance(kind, type) and issubclass(kind, Exception) for kind in kinds):
+        raise ValueError(f"expected_exception is {expected!r}: use an exception class, or a tuple of them")

@@ -1,0 +1,43 @@
+"""Exit codes of every program of this product, and the errors they stand for. docs/exit-codes.md lists them."""
+
+from enum import IntEnum
+
+from agents.core.catalog import AgentFileError
+from agents.core.model_errors import ModelError
+from agents.core.settings import SettingsError
+from bus.errors import BrokerUnreachable, BusError, ConnectError, ReplyTimeout, TopologyError, UnknownAgent
+
+
+class ExitCode(IntEnum):
+    """What a program's end means to a script."""
+
+    OK = 0
+    UNEXPECTED = 1
+    USAGE = 2
+    BROKER_UNREACHABLE = 3
+    BROKER_REFUSES = 4
+    UNKNOWN_AGENT = 5
+    TASK_NOT_COMPLETED = 6
+    TIMED_OUT = 7
+    MODEL = 8
+    INTERRUPTED = 130
+
+
+KNOWN_ERRORS = (BusError, SettingsError, AgentFileError, ModelError)
+"""Errors whose text is one clear sentence: they are shown without a traceback."""
+
+_CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
+    (BrokerUnreachable, ExitCode.BROKER_UNREACHABLE),
+    (UnknownAgent, ExitCode.UNKNOWN_AGENT),
+    (ConnectError, ExitCode.BROKER_REFUSES),
+    (TopologyError, ExitCode.BROKER_REFUSES),
+    (ReplyTimeout, ExitCode.TIMED_OUT),
+    (ModelError, ExitCode.MODEL),
+    (SettingsError, ExitCode.USAGE),
+    (AgentFileError, ExitCode.USAGE),
+)
+
+
+def exit_code_of(error: Exception) -> ExitCode:
+    """Return the code for an error."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.UNEXPECTED)

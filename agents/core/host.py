@@ -1,0 +1,143 @@
+"""Host: one process that runs agents on one broker and one pool, from the first connect to the last ack."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Final, Self
+
+import structlog
+
+from agents.core.base_agent_v2 import AgentStatus, BaseAgentV2
+from agents.core.model_pool import make_pool
+from agents.core.ollama_pool import OllamaConnectionPool
+from agents.core.outage import OutageWatch
+from agents.core.process import stopping_on_signals
+from agents.core.reporter import Reporter
+from agents.core.settings import Settings, SettingsError
+from agents.core.version import VERSION
+from bus.broker import Broker
+from bus.connect import broker_at
+from bus.consumer import Consumer
+
+log = structlog.get_logger(__name__)
+
+NAMED_AGENTS: Final = 3
+"""Agents that a connection's name lists; 131 names would help nobody in the management UI."""
+
+
+class Host:
+    """Runs agents. Inside `async with` they consume; `serve` waits until a stop is asked for and stops in stages."""
+
+    def __init__(
+        self,
+        agents: Sequence[BaseAgentV2],
+        settings: Settings,
+        *,
+        broker: Broker | None = None,
+        pool: OllamaConnectionPool | None = None,
+    ) -> None:
+        """`broker` and `pool` take the place of those that the settings describe; the host opens and closes both.
+
+        Raises:
+            SettingsError: two agents have one name, or there is none.
+        """
+        names = [agent.name for agent in agents]
+        if not names or len(set(names)) < len(names):
+            raise SettingsError(f"a host needs agents with different names, and these are {names}")
+        self.name = settings.host_name
+        self.agents = agents
+        self.settings = settings
+        self.topology = settings.topology
+        self.broker = broker or broker_at(
+            settings.amqp_url, connection_name(self.name, names), VERSION, patience=settings.connect_timeout
+        )
+        self.pool = pool or make_pool(settings)
+        self.consumers = [self._consumer_of(agent) for agent in agents]
+        staff = list(zip(agents, self.consumers, strict=True))
+        self._outage = OutageWatch(self.pool, [consumer for agent, consumer in staff if agent.needs_model])
+        self._reporter = Reporter(
+            self.broker, self.topology, self.name, self.pool, staff, interval=settings.health_check_interval
+        )
+        self._stop = asyncio.Event()
+        self._watches: list[asyncio.Task[None]] = []
+        self._exit = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        self._enter(AgentStatus.REGISTERING)
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(self.broker)
+            await stack.enter_async_context(self.pool)
+            self._enter(AgentStatus.REGISTERING, self.pool)
+            await self.broker.declare(self.topology.shared())
+            stack.push_async_callback(self._end_watches)
+            for consumer in self.consumers:
+                await stack.enter_async_context(consumer)
+            self._exit = stack.pop_all()
+        self._enter(AgentStatus.ACTIVE, self.pool)
+        self._reporter.state = "running"
+        self._watches = [
+            asyncio.create_task(self._outage.run(), name=f"outage:{self.name}"),
+            asyncio.create_task(self._reporter.run(), name=f"reports:{self.name}"),
+        ]
+        log.info("host.started", host=self.name, broker=self.broker.description, agents=len(self.agents))
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        try:
+            await self._exit.aclose()
+        finally:
+            self._enter(AgentStatus.STOPPED)
+            log.info("host.stopped", host=self.name)
+
+    def request_stop(self) -> None:
+        """Ask for a graceful stop; `serve` carries it out."""
+        self._stop.set()
+
+    async def serve(self) -> None:
+        """Run until SIGINT, SIGTERM or `request_stop`, then stop in stages: take no more, let work end, hand back.
+
+        A second signal ends the process at once.
+        """
+        with stopping_on_signals(self.request_stop):
+            await self._stop.wait()
+            await self.stop()
+
+    async def stop(self) -> None:
+        """Stop consuming; running tasks get the grace period, what is left goes back to its queue."""
+        grace = self.settings.grace_period
+        log.info("host.stopping", host=self.name, running=sum(c.running for c in self.consumers), grace=grace)
+        self._enter(AgentStatus.SHUTTING_DOWN, self.pool)
+        self._reporter.state = "stopping"
+        await self._end_watches()
+        await asyncio.gather(*(consumer.stop(grace) for consumer in self.consumers))
+        await self._reporter.report()
+
+    def _consumer_of(self, agent: BaseAgentV2) -> Consumer:
+        return Consumer(
+            self.broker,
+            self.topology,
+            agent.name,
+            agent.handle,
+            host=self.name,
+            prefetch=agent.max_concurrent_tasks,
+            policy=self.settings.retry_policy,
+        )
+
+    def _enter(self, status: AgentStatus, pool: OllamaConnectionPool | None = None) -> None:
+        for agent in self.agents:
+            agent.enter(status, pool)
+
+    async def _end_watches(self) -> None:
+        for watch in self._watches:
+            watch.cancel()
+        for ended in await asyncio.gather(*self._watches, return_exceptions=True):
+            if isinstance(ended, Exception):
+                log.error("host.watch_failed", host=self.name, exc_info=ended)
+        self._watches = []
+
+
+def connection_name(host: str, agents: Sequence[str]) -> str:
+    """Return what the management UI shows for a host: its name and its agents, the first few by name."""
+    shown = ", ".join(agents[:NAMED_AGENTS])
+    more = f" and {len(agents) - NAMED_AGENTS} more" if len(agents) > NAMED_AGENTS else ""
+    return f"{host} ({shown}{more})"

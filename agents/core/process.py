@@ -1,0 +1,69 @@
+"""Running a coroutine as a whole process: logging, the fast event loop where it is installed, errors, exit codes."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import structlog
+
+from agents.core.exit_codes import KNOWN_ERRORS, ExitCode, exit_code_of
+from agents.core.log import configure_logging
+
+log = structlog.get_logger(__name__)
+
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+def run_process(main: Callable[[], Coroutine[Any, Any, None]], log_level: str = "INFO") -> None:
+    """Run `main` to its end. A known error becomes one line on standard error.
+
+    Raises:
+        SystemExit: with the code of an error, or 130 after Ctrl-C.
+    """
+    configure_logging(log_level)
+    try:
+        with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+            runner.run(main())
+    except KNOWN_ERRORS as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the one line that says why there is no process
+        raise SystemExit(exit_code_of(error)) from None
+    except KeyboardInterrupt:
+        raise SystemExit(ExitCode.INTERRUPTED) from None
+
+
+@contextmanager
+def stopping_on_signals(request_stop: Callable[[], None]) -> Iterator[None]:
+    """Within the block, the first SIGINT or SIGTERM asks for a stop, the second ends the process at once.
+
+    At once is safe: what is unsettled goes back to its queue with the connection.
+    """
+    loop = asyncio.get_running_loop()
+    asked: list[signal.Signals] = []
+
+    def receive(number: signal.Signals) -> None:
+        if asked:
+            log.warning("process.ended_at_once", signal=number.name)
+            os._exit(ExitCode.INTERRUPTED)
+        asked.append(number)
+        log.info("process.stopping", signal=number.name, again="ends at once")
+        request_stop()
+
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, receive, number)
+    try:
+        yield
+    finally:
+        for number in STOP_SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - an extra
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

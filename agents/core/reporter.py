@@ -1,0 +1,123 @@
+"""The state of breakers, pools, agents and the host itself, announced on the metrics exchange."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from agents.core.base_agent_v2 import BaseAgentV2
+from agents.core.circuit_breaker import CircuitState
+from agents.core.ollama_pool import OllamaConnectionPool
+from agents.core.process_usage import ProcessUsage
+from agents.core.version import VERSION
+from bus.broker import Broker
+from bus.codec import encode_report
+from bus.consumer import Consumer
+from bus.topology import Topology, report_key
+from schemas import AgentReport, BreakerReport, HostReport, PoolReport, Report
+
+HEALTH_SECONDS: Final = 2.0
+"""A server that takes longer to tell its version is told as unhealthy; the reports go out all the same."""
+
+
+class Reporter:
+    """Reports for one host: on every transition of the breaker at once, and on everything at each interval."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        topology: Topology,
+        host: str,
+        pool: OllamaConnectionPool,
+        staff: Sequence[tuple[BaseAgentV2, Consumer]],
+        *,
+        interval: float,
+    ) -> None:
+        self.state = "starting"
+        """What the host does: starting, running or stopping."""
+        self._broker = broker
+        self._topology = topology
+        self._host = host
+        self._pool = pool
+        self._staff = staff
+        self._interval = interval
+        self._usage = ProcessUsage()
+        self._started = time.monotonic()
+        pool.breaker.add_state_change_callback(self._tell_transition)
+
+    async def run(self) -> None:
+        """Report at each interval until cancelled."""
+        while True:
+            await self.report()
+            await asyncio.sleep(self._interval)
+
+    async def report(self) -> None:
+        """Report on everything now."""
+        for reporter, report in self._reports(ollama_healthy=await self._server_answers()):
+            self._announce(reporter, report)
+
+    async def _server_answers(self) -> bool:
+        try:
+            async with asyncio.timeout(HEALTH_SECONDS):
+                return await self._pool.health_check()
+        except TimeoutError:
+            return False
+
+    def _reports(self, *, ollama_healthy: bool) -> Iterable[tuple[str, Report]]:
+        yield self._host, self._host_report()
+        yield self._host, self._breaker_report(None)
+        yield self._host, self._pool_report()
+        for agent, consumer in self._staff:
+            yield agent.name, self._agent_report(agent, consumer, ollama_healthy=ollama_healthy)
+
+    def _tell_transition(self, old: CircuitState, _new: CircuitState) -> None:
+        self._announce(self._host, self._breaker_report(old))
+
+    def _announce(self, reporter: str, report: Report) -> None:
+        self._broker.announce(self._topology.metrics, report_key(reporter, report.kind), encode_report(report))
+
+    def _host_report(self) -> HostReport:
+        return HostReport(
+            host=self._host,
+            version=VERSION,
+            agents=[agent.name for agent, _ in self._staff],
+            state=self.state,
+            uptime=time.monotonic() - self._started,
+            memory_bytes=self._usage.memory_bytes,
+            cpu_percent=self._usage.cpu_percent(),
+        )
+
+    def _breaker_report(self, old: CircuitState | None) -> BreakerReport:
+        stats = self._pool.breaker.get_stats()
+        return BreakerReport(
+            host=self._host,
+            name=stats["name"],
+            state=stats["state"],
+            old=old,
+            consecutive_failures=stats["consecutive_failures"],
+            trip_count=stats["trip_count"],
+            time_until_retry=stats["time_until_retry"],
+        )
+
+    def _pool_report(self) -> PoolReport:
+        queue = self._pool.queue
+        return PoolReport(
+            host=self._host,
+            slots=self._pool.max_connections,
+            active=queue.active,
+            waiting=queue.waiting,
+            waiting_by_priority=queue.waiting_by_priority(),
+            loaded_lane=None if queue.loaded_lane is None else str(queue.loaded_lane),
+            stats=self._pool.get_stats(),
+        )
+
+    def _agent_report(self, agent: BaseAgentV2, consumer: Consumer, *, ollama_healthy: bool) -> AgentReport:
+        return AgentReport(
+            host=self._host,
+            agent=agent.name,
+            consumer=consumer.state,
+            reason=consumer.reason,
+            prefetch=consumer.prefetch,
+            held=consumer.held,
+            health=agent.health(self._pool, ollama_healthy=ollama_healthy),
+        )

@@ -1,0 +1,256 @@
+"""RequestQueue: bounded, prioritised access to a scarce service, one lane (model) at a time.
+
+What runs next is decided in `scheduling.py`, and run by `request_runner.py`.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Hashable
+from itertools import count
+from types import TracebackType
+from typing import Any, Self
+from uuid import uuid4
+
+from agents.core.arguments import positive_or_none, whole_at_least
+from agents.core.request_attempt import RetryRules, exponential_backoff, retry_unless_timeout
+from agents.core.request_record import (
+    QueueClosedError,
+    QueueFullError,
+    Request,
+    RequestCancelledError,
+    RequestStatus,
+    RequestTimeoutError,
+    Work,
+)
+from agents.core.request_runner import RequestRunner
+from agents.core.scheduling import Entry, Schedule
+from agents.core.time_limit import time_limit
+from schemas import Priority, parse_priority, priority_name
+
+__all__ = [
+    "QueueClosedError",
+    "QueueFullError",
+    "RequestCancelledError",
+    "RequestPriority",
+    "RequestQueue",
+    "RequestStatus",
+    "RequestTimeoutError",
+    "exponential_backoff",
+    "retry_unless_timeout",
+]
+
+RequestPriority = Priority
+
+
+class RequestQueue:
+    """A queue in front of a service that can do `max_concurrent` things at once.
+
+    It may be made outside an event loop, and is true even when empty. `async with` closes it.
+
+    Args:
+        max_queue_size: requests that may wait, retries included; running ones do not count.
+        max_concurrent: requests that run at once.
+        timeout: seconds for one attempt's run, waiting not included; None for no limit.
+        max_retries: attempts after the first one.
+        name: for logs, statistics and the names of tasks.
+        lanes_in_flight: different lanes that run at once.
+        lane_bound: seconds a lane may wait within its priority while another one is served.
+        clock: monotonic seconds.
+        backoff: seconds before retry 1, 2, ...; the retry waits without a slot and then takes its old place in line.
+        retry_on: whether an attempt that raised this error may be retried.
+
+    Raises:
+        ValueError: an argument out of range.
+    """
+
+    def __init__(
+        self,
+        max_queue_size: int = 100,
+        max_concurrent: int = 3,
+        timeout: float | None = 300.0,
+        max_retries: int = 2,
+        name: str = "request_queue",
+        *,
+        lanes_in_flight: int = 1,
+        lane_bound: float = 30.0,
+        clock: Callable[[], float] = time.monotonic,
+        backoff: Callable[[int], float] = exponential_backoff,
+        retry_on: Callable[[Exception], bool] = retry_unless_timeout,
+    ) -> None:
+        whole_at_least("max_queue_size", max_queue_size, 1)
+        whole_at_least("max_concurrent", max_concurrent, 1)
+        whole_at_least("max_retries", max_retries, 0)
+        positive_or_none("timeout", timeout)
+        self.max_queue_size = max_queue_size
+        self.max_concurrent = max_concurrent
+        self.timeout = timeout
+        self.max_retries = max_retries
+        self.name = name
+        self._clock = clock
+        self._order = count()
+        schedule = Schedule(max_concurrent, lane_bound, lanes_in_flight)
+        self._runner = RequestRunner(name, schedule, RetryRules(backoff, retry_on), clock)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait, for a slot or for the time of their retry."""
+        return self._runner.waiting
+
+    @property
+    def active(self) -> int:
+        """How many slots are taken."""
+        return self._runner.schedule.running
+
+    @property
+    def loaded_lane(self) -> Hashable | None:
+        """The lane started last; None before the first."""
+        return self._runner.schedule.loaded_lane
+
+    async def submit(
+        self,
+        func: Callable[..., Any],
+        *args: Any,
+        priority: int | str = Priority.NORMAL,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        request_id: str | None = None,
+        lane: Hashable | None = None,
+        **kwargs: Any,
+    ) -> str:
+        """Take in `func(*args, **kwargs)` and return the id of the request.
+
+        An async function runs in the event loop; any other runs in a thread, and an awaitable it returns is awaited.
+        A thread cannot be stopped: after a timeout or a cancellation it runs on, but its slot is free.
+
+        Args:
+            func: what to call, in the context variables of this call.
+            args: its positional arguments.
+            priority: 0..9, higher first, or a name.
+            timeout: instead of the queue's own.
+            max_retries: instead of the queue's own; 0 is exactly one attempt.
+            request_id: instead of a random one.
+            lane: what the service must have loaded for it; None for nothing.
+            kwargs: its keyword arguments.
+
+        Raises:
+            QueueFullError: `max_queue_size` requests wait.
+            QueueClosedError: after close().
+            ValueError: an argument out of range, or a request_id that is known already.
+        """
+        request_id = uuid4().hex if request_id is None else request_id
+        self._check_room(request_id)
+        entry = Entry(request_id, parse_priority(priority), lane, self._clock(), next(self._order))
+        self._runner.add(self._request(entry, Work(func, args, kwargs), timeout, max_retries))
+        return request_id
+
+    async def submit_and_wait(self, func: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """Submit, with the arguments of submit(), and return the result. Cancelling the wait cancels the request."""
+        request_id = await self.submit(func, *args, **options)
+        try:
+            return await self.get_result(request_id)
+        except asyncio.CancelledError:
+            await self.cancel_request(request_id)
+            raise
+
+    async def get_result(self, request_id: str, timeout: float | None = None) -> Any:
+        """Wait for the result and return it, or raise the request's own exception. Any number may ask, and again.
+
+        Raises:
+            KeyError: the id was never given out, or its result was forgotten.
+            RequestCancelledError: the request was cancelled.
+            RequestTimeoutError: no result within `timeout` seconds (the request goes on), or the request timed out.
+        """
+        request = self._runner.book.open.get(request_id)
+        if request is None:
+            return self._runner.book.outcome(request_id).unwrap()
+        late = RequestTimeoutError(f"request {request_id!r} had no result within {timeout} s: it goes on, ask again")
+        async with time_limit(timeout, late):
+            await request.done.wait()
+        assert request.outcome is not None  # noqa: S101 - done is set together with the outcome
+        return request.outcome.unwrap()
+
+    def get_request_status(self, request_id: str) -> RequestStatus | None:
+        """Return where the request is; None if the id is not known."""
+        return self._runner.book.status(request_id)
+
+    async def cancel_request(self, request_id: str) -> bool:
+        """Cancel a waiting or running request; False if it has finished or is not known.
+
+        The slot of a running one is free as soon as its function lets the cancellation through.
+        """
+        request = self._runner.book.open.get(request_id)
+        if request is None:
+            return False
+        self._runner.cancel([request], "was cancelled")
+        return True
+
+    async def clear_queue(self) -> int:
+        """Cancel all waiting requests and return how many there were. Running ones go on."""
+        waiting = [request for request in self._runner.book.open.values() if request.task is None]
+        self._runner.cancel(waiting, "was cleared from the queue")
+        return len(waiting)
+
+    async def wait_for_completion(self, timeout: float | None = None) -> bool:
+        """Wait until no request waits or runs; False if `timeout` seconds went by before that."""
+        try:
+            async with asyncio.timeout(timeout):
+                while self._runner.book.open:
+                    await next(iter(self._runner.book.open.values())).done.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Cancel all requests and wait until their functions have ended. May be called again."""
+        await self._runner.stop()
+
+    def get_stats(self) -> dict[str, Any]:
+        """Return the numbers of the queue: seconds, rates and utilisations 0..1, completed requests a second."""
+        return {
+            "name": self.name,
+            "max_queue_size": self.max_queue_size,
+            "max_concurrent": self.max_concurrent,
+            "current_queue_size": self.waiting,
+            "current_active": self.active,
+            **self._runner.statistics.report(self._clock()),
+            "queue_utilization": self.waiting / self.max_queue_size,
+            "concurrency_utilization": self.active / self.max_concurrent,
+            "waiting_by_priority": self.waiting_by_priority(),
+            "loaded_lane": _text(self.loaded_lane),
+        }
+
+    def waiting_by_priority(self) -> dict[str, int]:
+        """Return how many requests wait under each name of a priority; names without any are left out."""
+        waiting = (request for request in self._runner.book.open.values() if request.task is None)
+        return dict(Counter(priority_name(request.entry.priority) for request in waiting))
+
+    def _check_room(self, request_id: str) -> None:
+        if self._runner.stopped:
+            raise QueueClosedError(f"queue {self.name!r} is closed: make a new one to submit requests")
+        if request_id in self._runner.book:
+            raise ValueError(f"request_id {request_id!r} is known already: use another one, or none for a random one")
+        if self.waiting >= self.max_queue_size:
+            self._runner.statistics.rejected += 1
+            raise QueueFullError(
+                f"queue {self.name!r} is full, max_queue_size={self.max_queue_size} requests wait: "
+                "submit again later, or raise the limit"
+            )
+
+    def _request(self, entry: Entry, work: Work, timeout: float | None, max_retries: int | None) -> Request:
+        positive_or_none("timeout", timeout)
+        max_retries = self.max_retries if max_retries is None else max_retries
+        whole_at_least("max_retries", max_retries, 0)
+        return Request(entry, work, self.timeout if timeout is None else timeout, max_retries)
+
+
+def _text(lane: Hashable | None) -> str | None:
+    return None if lane is None else str(lane)

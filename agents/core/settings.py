@@ -1,0 +1,159 @@
+"""Settings: arguments win over the environment, the environment over a file, the file over the defaults."""
+
+import json
+import os
+import socket
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from agents.core.server_url import DEFAULT_URL
+from agents.core.tiers import TIERS, Tier
+from bus.retry import RetryPolicy
+from bus.topology import QueueType, Topology
+from schemas import AGENT_NAME_PATTERN
+
+DEFAULT_CONFIG_PATH: Final = "/app/config.json"
+"""Where seed-api.md looks for a file. That it is missing there is no error; any other path must exist."""
+
+
+class SettingsError(Exception):
+    """A setting cannot be used. The text names it, its value and the remedy."""
+
+
+class Settings(BaseSettings):
+    """All that can be set. A field is read from the variables named at it, and from SUTAZAI_<FIELD>."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SUTAZAI_", frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True
+    )
+
+    amqp_url: str = Field(
+        "amqp://guest:guest@localhost:5672/", repr=False, validation_alias=AliasChoices("AMQP_URL", "RABBITMQ_URL")
+    )
+    """One broker, or the nodes of a cluster separated by commas; memory:// is the in-process one."""
+    prefix: str = Field("sutazai", pattern=r"^[A-Za-z0-9_-]{1,40}$")
+    """First word of all names on the broker."""
+    queue_type: QueueType = QueueType.CLASSIC
+    connect_timeout: float = Field(10.0, gt=0)
+    """Seconds that the first connect to the broker may take."""
+
+    ollama_url: str = Field(DEFAULT_URL, repr=False, validation_alias=AliasChoices("OLLAMA_URL", "OLLAMA_BASE_URL"))
+    ollama_opus_model: str = Field(TIERS[Tier.OPUS].model, validation_alias="OLLAMA_OPUS_MODEL")
+    ollama_sonnet_model: str = Field(TIERS[Tier.SONNET].model, validation_alias="OLLAMA_SONNET_MODEL")
+    ollama_default_model: str = Field(TIERS[Tier.DEFAULT].model, validation_alias="OLLAMA_DEFAULT_MODEL")
+    max_ollama_connections: int = Field(2, ge=1, le=64, validation_alias="MAX_OLLAMA_CONNECTIONS")
+    """Slots: requests at the model server at once."""
+    models_in_flight: int = Field(1, ge=1, le=64)
+    """Models that may run at once; more than one only where the server's memory holds them."""
+    breaker_failures: int = Field(5, ge=1)
+    """Failures of the model server in a row that open the breaker."""
+    breaker_recovery: float = Field(60.0, gt=0)
+    """Seconds from opening to the first probe."""
+
+    agent_name: str | None = Field(None, pattern=AGENT_NAME_PATTERN, validation_alias="AGENT_NAME")
+    agent_type: str = Field("general", validation_alias="AGENT_TYPE")
+    agents_path: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Folders with agents as Markdown files, separated as in PATH, searched before the catalogue."""
+    max_concurrent_tasks: int = Field(3, ge=1, le=1000, validation_alias="MAX_CONCURRENT_TASKS")
+    """Prefetch of each agent: its handlers at once."""
+    max_attempts: int = Field(3, ge=1, le=100)
+
+    host_name: str = Field(
+        default_factory=lambda: f"{socket.gethostname().split('.')[0][:40]}-{os.getpid()}",
+        min_length=1,
+        max_length=60,
+    )
+    health_check_interval: float = Field(30.0, gt=0, validation_alias="HEALTH_CHECK_INTERVAL")
+    """Seconds between two reports."""
+    heartbeat_interval: float = Field(30.0, gt=0, validation_alias="HEARTBEAT_INTERVAL")
+    grace_period: float = Field(30.0, ge=0)
+    """Seconds that running tasks get to end once a stop was asked for."""
+    log_level: str = Field("INFO", pattern=r"(?i)^(debug|info|warning|error|critical)$", validation_alias="LOG_LEVEL")
+    backend_url: str | None = Field(None, repr=False, validation_alias="BACKEND_URL")
+
+    @field_validator("agents_path", mode="before")
+    @classmethod
+    def _split_path(cls, value: object) -> object:
+        return tuple(part for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
+
+    @property
+    def topology(self) -> Topology:
+        """The names on the broker that these settings choose."""
+        return Topology(prefix=self.prefix, queue_type=self.queue_type)
+
+    @property
+    def retry_policy(self) -> RetryPolicy:
+        """How often and how late a failed task is tried again."""
+        return RetryPolicy(max_attempts=self.max_attempts)
+
+    @property
+    def tier_models(self) -> Mapping[str, str]:
+        """The model of each tier, by the variable that sets it."""
+        return {
+            Tier.OPUS.variable: self.ollama_opus_model,
+            Tier.SONNET.variable: self.ollama_sonnet_model,
+            Tier.DEFAULT.variable: self.ollama_default_model,
+        }
+
+
+def load_settings(config_path: str | Path | None = None, **arguments: Any) -> Settings:
+    """Read the settings from arguments (None means not given), environment, file and defaults, in this order.
+
+    Raises:
+        SettingsError: a value is invalid, or the file is missing or unreadable.
+    """
+    from_file = _read_file(config_path)
+
+    class Layered(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic-settings'
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=from_file)
+
+    given = {name: value for name, value in arguments.items() if value is not None}
+    try:
+        return Layered(**given)
+    except ValidationError as error:
+        raise SettingsError(_sentence(error)) from None
+
+
+def _read_file(path: str | Path | None) -> dict[str, Any]:
+    if path is None or (str(path) == DEFAULT_CONFIG_PATH and not Path(path).exists()):
+        return {}
+    try:
+        text = Path(path).read_text()
+        values = tomllib.loads(text) if str(path).endswith(".toml") else json.loads(text)
+    except OSError as error:
+        raise SettingsError(f"the settings file {path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise SettingsError(f"the settings file {path} is not valid: {error}") from error
+    if not isinstance(values, dict):
+        raise SettingsError(f"the settings file {path} holds no table of settings but a {type(values).__name__}")
+    return values
+
+
+def _sentence(error: ValidationError) -> str:
+    return "; ".join(_fault(str(fault["loc"][0]), fault["input"], fault["msg"]) for fault in error.errors())
+
+
+def _fault(name: str, value: object, told: str) -> str:
+    # pydantic tells the variable where that was read, else the field; all that may hold a password end in URL.
+    shown = "***" if name.lower().endswith("url") else repr(value)
+    return f"setting {name} = {shown}: {told}"

@@ -1,0 +1,56 @@
+"""TaskScope: what the work on one task carries with it, wherever in its code a model is asked.
+
+`BaseAgentV2` opens one around each handler. The pool reads it, so that a task's priority holds from the publisher
+to the model slot and its usage is summed, without an argument through every function in between.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from schemas import Priority, TaskMessage, Usage
+
+OnChunk = Callable[[str], Awaitable[None]]
+"""Awaited with each piece of answer text, in order, as it arrives. Its own time counts to no gap timeout."""
+
+
+@dataclass(slots=True)
+class TaskScope:
+    """Priority, usage so far, and who wants to see text as it comes, for one attempt at one task."""
+
+    priority: int = Priority.NORMAL
+    on_chunk: OnChunk | None = None
+    usage: Usage = field(default_factory=Usage)
+    model: str | None = None
+    """The model that answered last."""
+    task: TaskMessage | None = None
+    """The task itself, whose own choice of model and options holds."""
+
+    def add(self, usage: Usage) -> None:
+        """Add what one call of a model cost."""
+        self.usage = self.usage.plus(usage)
+
+
+_current: ContextVar[TaskScope | None] = ContextVar("sutazai_task_scope", default=None)
+
+
+def current_scope() -> TaskScope | None:
+    """Return the scope of the task this code works for, or None outside any task."""
+    return _current.get()
+
+
+def current_priority() -> int:
+    """Return the priority of the task this code works for; NORMAL outside any task."""
+    scope = _current.get()
+    return Priority.NORMAL if scope is None else scope.priority
+
+
+@contextmanager
+def task_scope(scope: TaskScope) -> Iterator[TaskScope]:
+    """Make `scope` the current one for the block and for the asyncio tasks started in it."""
+    token = _current.set(scope)
+    try:
+        yield scope
+    finally:
+        _current.reset(token)
