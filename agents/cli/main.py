@@ -1,1 +1,49 @@
-def main() -> None: ...
+"""`sutazai`: the commands together."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from agents.cli.demo.command import demo
+from agents.cli.local_model import local_model
+from agents.cli.results import results
+from agents.cli.run import run
+from agents.cli.submit import submit
+from agents.cli.topology import topology
+from agents.core.exit_codes import KNOWN_ERRORS, exit_code_of
+from agents.core.version import VERSION
+
+app = typer.Typer(
+    name="sutazai",
+    help="Language-model agents behind RabbitMQ, on hardware you own.",
+    epilog="Exit codes: 0 ok, 1 a fault of this program, 2 wrong usage or settings, 3 no broker, 4 the broker refuses, "
+    "5 unknown agent, 6 the task was not completed, 7 timed out, 8 the model, 130 interrupted.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def sutazai(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    """Language-model agents behind RabbitMQ, on hardware you own."""
+    if version:
+        typer.echo(VERSION)
+        raise typer.Exit
+
+
+for command in (demo, run, submit, results, topology):
+    app.command()(command)
+app.command("local-model")(local_model)
+
+
+def main() -> None:
+    """Run the command line; a known error is one line on standard error and its exit code."""
+    try:
+        app()
+    except KNOWN_ERRORS as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(exit_code_of(error))

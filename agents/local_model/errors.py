@@ -1,6 +1,6 @@
 """What can go wrong in the local model server.
 
-LocalModelError
+LocalModelError           a ModelError, so that every program shows it as one sentence
 ├── ExtraMissingError     the `local` extra, or a system library it needs, is not installed (also an ImportError)
 ├── SettingsError         a setting has an impossible value (also a ValueError)
 ├── ListenError           the address cannot be listened on
@@ -11,8 +11,10 @@ LocalModelError
     └── ServerBusyError   503: too many requests wait for a model to load
 """
 
+from agents.core.model_errors import ModelError
 
-class LocalModelError(Exception):
+
+class LocalModelError(ModelError):
     """Root of all errors of the local model server."""
 
 

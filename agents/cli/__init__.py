@@ -1,0 +1,1 @@
+"""The command `sutazai`: one file a command group."""

@@ -1,0 +1,54 @@
+"""`sutazai topology`: exchanges and queues, made by who may make them."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from agents.cli.console import out
+from agents.cli.options import AmqpUrl, Config, Prefix, connected
+from agents.core.process import run_process
+from bus.topology import Plan
+
+
+def topology(
+    agents: Annotated[list[str] | None, typer.Argument(metavar="[AGENT]...", help="Declare their queues too.")] = None,
+    show: Annotated[bool, typer.Option("--show", help="Print what would be declared, and declare nothing.")] = False,
+    amqp_url: AmqpUrl = None,
+    prefix: Prefix = None,
+    config: Config = None,
+) -> None:
+    """Declare all exchanges and queues, for a broker where agents themselves may not (least privilege).
+
+    Examples:
+      sutazai topology senior-engineer product-manager
+
+      sutazai topology --show
+    """
+    chosen = connected("topology", config, amqp_url=amqp_url, prefix=prefix)
+    names = chosen.settings.topology
+    plans = [names.shared(), *map(names.agent, agents or [])]
+
+    async def declare() -> None:
+        async with chosen.broker as broker:
+            for plan in plans:
+                await broker.declare(plan)
+            out.print(f"declared on {broker.description}")
+
+    if not show:
+        run_process(declare, "warning")
+    out.print(_table(plans))
+
+
+def _table(plans: list[Plan]) -> Table:
+    table = Table("exchange", "key", "queue", "arguments", title="topology", title_justify="left")
+    for plan in plans:
+        arguments = {queue.name: queue.arguments for queue in plan.queues}
+        for binding in plan.bindings:
+            told = " ".join(f"{name}={value}" for name, value in arguments.get(binding.queue, {}).items())
+            table.add_row(binding.exchange, binding.key, binding.queue, told)
+        bound = {binding.exchange for binding in plan.bindings}
+        for exchange in plan.exchanges:
+            if exchange.name not in bound:
+                table.add_row(exchange.name, "", "", "")
+    return table
