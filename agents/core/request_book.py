@@ -31,6 +31,10 @@ class RequestBook:
             )
         return self._finished[request_id]
 
+    def forget(self, request_id: str) -> None:
+        """Drop the outcome of a finished request."""
+        self._finished.pop(request_id, None)
+
     def settle(self, request: Request, outcome: Outcome) -> None:
         """Write down how an open request ended, and wake who waits for it."""
         del self.open[request.id]

@@ -153,13 +153,18 @@ class RequestQueue:
         return request_id
 
     async def submit_and_wait(self, func: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        """Submit, with the arguments of submit(), and return the result. Cancelling the wait cancels the request."""
+        """Submit, with the arguments of submit(), and return the result, which is not kept for get_result().
+
+        Cancelling the wait cancels the request.
+        """
         request_id = await self.submit(func, *args, **options)
         try:
             return await self.get_result(request_id)
         except asyncio.CancelledError:
             await self.cancel_request(request_id)
             raise
+        finally:
+            self._runner.book.forget(request_id)
 
     async def get_result(self, request_id: str, timeout: float | None = None) -> Any:
         """Wait for the result and return it, or raise the request's own exception. Any number may ask, and again.

@@ -32,10 +32,10 @@ PREFIX: Final = "sutazai-demo"
 
 NEXT_STEPS: Final = """
 [bold]Next[/]
-  sutazai local-model                      a model server in one terminal (or use your Ollama)
-  sutazai run senior-engineer              an agent in another; it needs a RabbitMQ, see README.md
+  sutazai local-model            a model server in one terminal, or your Ollama
+  sutazai run senior-engineer    an agent in another; it needs a RabbitMQ
   sutazai submit senior-engineer "What is a mutex?" --wait
-  sutazai results --follow                 every result, as it comes"""
+  sutazai results --follow       every result, as it comes"""
 
 
 def demo(
@@ -86,7 +86,7 @@ async def _run(board: Board) -> None:
 
 async def _work(client: Client, settings: Settings, board: Board, tasks: Sequence[TaskMessage]) -> None:
     staff = [MarkdownAgent(load_catalog()[name], max_concurrent_tasks=1) for name in AGENTS]
-    err.print(f"[bold]agents[/]  {', '.join(AGENTS)}: one task each at a time, one model slot for all\n")
+    err.print(f"[bold]agents[/]  {len(AGENTS)} in one host, one task each at a time, one model slot for all\n")
     async with AsyncExitStack() as stack:
         events = await stack.enter_async_context(client.events())
         results = await stack.enter_async_context(client.results())
@@ -136,11 +136,13 @@ def _sum_up(board: Board, seconds: float) -> None:
     tokens = sum(row.tokens for row in board.rows)
     out.print("\n[bold]Answers[/]")
     for row in board.rows:
-        out.print(f"  {row.task_id}  {row.answer}", markup=False)
+        line = f"{row.task_id}  {row.answer}"
+        out.print(line, markup=False, soft_wrap=False, no_wrap=True, overflow="ellipsis")
     out.print(f"\n{len(board.rows)} tasks in {seconds:.1f} s: {told}; {tokens} tokens written.")
-    out.print(
-        f"The table is in the order of the results. {first.task_id} ({priority_name(first.priority)}) was published late "
-        "and came early,\nbecause priority holds from the queue to the model slot. The broken task got its answer too, "
-        "and its\nbytes lie in the dead-letter queue."
+    told = (
+        f"The table is in the order of the results. {first.task_id} ({priority_name(first.priority)}) was published "
+        "late and came first: priority holds from the queue to the model slot. The broken task got its answer too, "
+        "and its bytes lie in the dead-letter queue."
     )
+    out.print(told, soft_wrap=False)
     out.print(NEXT_STEPS)

@@ -33,7 +33,7 @@ async def broker_place() -> AsyncIterator[str]:
     async with contextlib.AsyncExitStack() as stack:
         with err.status("starting a RabbitMQ node of its own (about 6 s)"):
             node = await stack.enter_async_context(PrivateNode())
-        err.print(f"[bold]broker[/]  a RabbitMQ node of its own; management UI {node.management_url} (guest/guest)")
+        err.print(f"[bold]broker[/]  a private RabbitMQ; its UI: {node.management_url} (guest/guest)")
         yield node.amqp_url
 
 
@@ -54,7 +54,7 @@ async def model_place() -> AsyncIterator[tuple[str, str]]:
     settings = LocalModelSettings()
     model = "smollm2:135m"
     async with LocalModelServer(settings=settings) as server:
-        err.print(f"[bold]model[/]   {model} in a local model server: no Ollama was found. Fluent text, wrong facts")
+        err.print(f"[bold]model[/]   {model}, served here: no Ollama was found. Fluent, not clever")
         yield server.url, model
 
 

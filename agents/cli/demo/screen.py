@@ -36,7 +36,7 @@ def table_of(rows: tuple[Row, ...]) -> Table:
     """Return one row a task: state, priority, wait, model, tokens, time. It fits into 80 columns."""
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("task", no_wrap=True)
-    table.add_column("agent", no_wrap=True, max_width=18, overflow="ellipsis")
+    table.add_column("agent", no_wrap=True, max_width=17, overflow="ellipsis")
     table.add_column("priority", no_wrap=True)
     table.add_column("state", no_wrap=True, min_width=9)
     table.add_column("wait s", justify="right", no_wrap=True)

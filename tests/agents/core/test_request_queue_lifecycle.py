@@ -101,7 +101,13 @@ async def test_cancelling_the_waiter_cancels_its_request() -> None:
                 await waiter
             await stopped.wait()
             assert await queue.submit_and_wait(lambda: "answer") == "answer"
-        assert queue.get_request_status("r1") is RequestStatus.CANCELLED
+        assert queue.get_stats()["cancelled_requests"] == 1
+
+
+async def test_what_was_waited_for_is_not_kept() -> None:
+    async with RequestQueue() as queue:
+        assert await queue.submit_and_wait(lambda: "answer", request_id="r1") == "answer"
+        assert queue.get_request_status("r1") is None
 
 
 async def test_the_result_of_a_cancelled_request_does_not_cancel_who_asks() -> None:
