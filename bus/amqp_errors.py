@@ -87,7 +87,7 @@ def split_urls(urls: str) -> tuple[str, ...]:
     """Split a comma-separated list of broker addresses.
 
     Raises:
-        ConnectError: there is none, or one is no amqp:// or amqps:// address.
+        ConnectError: there is none, or one is no amqp:// or amqps:// address that can be read.
     """
     found = tuple(url.strip() for url in urls.split(",") if url.strip())
     for url in found:
@@ -96,9 +96,21 @@ def split_urls(urls: str) -> tuple[str, ...]:
             raise ConnectError(
                 f"the broker's address has the scheme {scheme!r}: set AMQP_URL to one such as amqp://user:pw@host/"
             )
+        _must_be_readable(url)
     if not found:
         raise ConnectError("the broker's address is empty: set AMQP_URL to one such as amqp://user:pw@host:5672/")
     return found
+
+
+def _must_be_readable(url: str) -> None:
+    try:
+        URL(url)
+    except ValueError:
+        # The cause may quote a part of the password.
+        raise ConnectError(
+            "the broker's address cannot be read: its port must be a number, and `#`, `/`, `?`, `[` and `]` in a name "
+            "or password must be percent-encoded, as in amqp://user:p%23w@host:5672/"
+        ) from None
 
 
 def connect_error(error: BaseException, url: str) -> ConnectError:

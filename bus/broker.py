@@ -38,7 +38,10 @@ class Subscription(Protocol):
         """What it does at the moment."""
 
     async def pause(self) -> None:
-        """Stop deliveries; what is held stays held and can be settled. Returns once the broker has stopped."""
+        """Stop deliveries; what is held stays held and can be settled.
+
+        Returns once the broker has stopped, or `resume` has been called meanwhile.
+        """
 
     def resume(self) -> None:
         """Ask for deliveries again."""

@@ -67,6 +67,10 @@ class Client:
             ReplyTimeout: no result in time; the task goes on. Give it a `deadline` to end it as well.
         """
         task = TaskMessage(agent=agent, prompt=prompt, priority=_number(priority), **fields)
+        return await self.wait_for(task, timeout=timeout)
+
+    async def wait_for(self, task: TaskMessage, *, timeout: float = 300.0) -> TaskResult:
+        """Publish a task that is made already and wait for its terminal result; otherwise as `ask`."""
         async with self.replies() as replies:
             await self.send(task, reply_to=replies.queue)
             try:
@@ -74,7 +78,7 @@ class Client:
                     return await self._result_of(task.id, replies)
             except TimeoutError as error:
                 raise ReplyTimeout(
-                    f"no result of task {task.id} from agent {agent!r} within {timeout:g} s: it waits or runs still"
+                    f"no result of task {task.id} from agent {task.agent!r} within {timeout:g} s: it waits or runs still"
                 ) from error
 
     def replies(self) -> Listener[TaskResult]:

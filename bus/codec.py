@@ -87,7 +87,11 @@ def decode_task(message: Message, agent: str, received_at: datetime) -> Incoming
     fields = _json_object(message.body)
     anonymous = fields.get("id") is None and message.message_id is None
     given = {name: value for name, value in fields.items() if value is not None}
-    task = _validate(TaskMessage, _from_properties(message, received_at) | given | {"agent": agent}, message.body)
+    found = _from_properties(message, received_at)
+    if isinstance(given.get("metadata"), dict):
+        given["metadata"] = found["metadata"] | given["metadata"]
+    task = _validate(TaskMessage, found | given | {"agent": agent}, message.body)
+    _must_be_writable(task, message.body)
     return IncomingTask(task, _attempt_of(message.headers), anonymous, queued_at=message.timestamp or task.created_at)
 
 
@@ -172,17 +176,32 @@ def _validate(model: type[AnyWire], fields: Mapping[str, Any], raw: bytes) -> An
         raise DecodeError(_sentence(model.__name__, error), raw) from error
 
 
+def _must_be_writable(task: TaskMessage, raw: bytes) -> None:
+    # JSON can say what UTF-8 and pydantic cannot write: half of a surrogate pair, hundreds of nested levels. Found out
+    # only at the end of the work, it would keep the task from being retried or answered.
+    try:
+        _body(task)
+    except ValueError as error:
+        raise DecodeError(f"the task cannot be written as JSON again ({error}): send plain text", raw) from error
+
+
 def _sentence(model: str, error: ValidationError) -> str:
     faults = error.errors(include_url=False, include_context=False)[:3]
-    told = "; ".join(
-        f"{'.'.join(map(str, fault['loc'])) or 'message'} = {_shortened(fault['input'])}: {fault['msg']}"
-        for fault in faults
-    )
-    return f"not a valid {model}: {told}"
+    told = "; ".join(_fault(fault["loc"], fault["input"], fault["msg"]) for fault in faults)
+    return f"not a valid {model}: {told}".encode(errors="backslashreplace").decode()
+
+
+def _fault(where: tuple[int | str, ...], value: Any, told: str) -> str:
+    sentence = told.removeprefix("Value error, ")
+    # A fault of the message as a whole has no place, and its value is all of it.
+    return f"{'.'.join(map(str, where))} = {_shortened(value)}: {sentence}" if where else sentence
 
 
 def _shortened(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        return "(nested too deeply)"
     return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - one line on a terminal
 
 
@@ -195,8 +214,8 @@ def _from_properties(message: Message, received_at: datetime) -> dict[str, Any]:
     for name in ("deadline", "timeout"):
         if name in message.headers:
             found[name] = message.headers[name]
-    if "traceparent" in message.headers:
-        found["metadata"] = {"traceparent": str(message.headers["traceparent"])}
+    traced = "traceparent" in message.headers
+    found["metadata"] = {"traceparent": str(message.headers["traceparent"])} if traced else {}
     return found
 
 

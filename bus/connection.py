@@ -53,7 +53,10 @@ class Connection:
     """A named connection. Inside `async with` it is up, or being brought up again for as long as that takes."""
 
     def __init__(self, urls: Sequence[str], name: str, properties: Mapping[str, str], *, patience: float) -> None:
-        """`patience`: seconds that the first connect may take over all hosts before BrokerUnreachable is raised."""
+        """`patience`: seconds that the first connect may take over all hosts before BrokerUnreachable is raised.
+
+        Each host is tried at least once, for its share of that time and at least a second.
+        """
         self.name = name
         self._urls = urls
         self._properties = {**properties, "connection_name": name}
@@ -119,21 +122,22 @@ class Connection:
     async def _first_connection(self) -> AbstractConnection:
         loop = asyncio.get_running_loop()
         until = loop.time() + self._patience
+        share = min(CONNECT_TIMEOUT_SECONDS, max(1.0, self._patience / len(self._urls)))
         for attempt in count():
             try:
-                return await self._connect_to(self._urls[attempt % len(self._urls)])
+                return await self._connect_to(self._urls[attempt % len(self._urls)], share)
             except BrokerUnreachable as error:
                 pause = back_off(attempt)
-                if loop.time() + pause > until:
+                if attempt + 1 >= len(self._urls) and loop.time() + pause > until:
                     raise
                 log.warning("connection.waiting", name=self.name, reason=str(error))
                 await asyncio.sleep(pause)
         raise AssertionError("unreachable: count() never ends")
 
-    async def _connect_to(self, url: str) -> AbstractConnection:
+    async def _connect_to(self, url: str, timeout: float = CONNECT_TIMEOUT_SECONDS) -> AbstractConnection:
         heartbeat = {} if "heartbeat" in URL(url).query else {"heartbeat": HEARTBEAT_SECONDS}
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+            async with asyncio.timeout(timeout):
                 return await aio_pika.connect(
                     str(URL(url).update_query(heartbeat)), client_properties=dict(self._properties)
                 )

@@ -29,7 +29,8 @@ COOLING_SECONDS: Final = 0.5
 one task and an outage that nobody has noticed yet would be a hot loop."""
 
 HAND_BACK_SECONDS: Final = 5.0
-"""What handing back may take once the grace period is over; the closing connection does the rest."""
+"""What the broker may take to end deliveries, and handing back once the grace period is over; the closing connection
+does the rest."""
 
 
 class Consumer:
@@ -98,12 +99,12 @@ class Consumer:
 
     async def __aexit__(self, *exc_info: object) -> None:
         """End at once. What still runs is cancelled, unsettled: it goes back to the queue with the channel."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._cancel_all()
         if self._subscription is not None:
             await self._subscription.close()
             self._subscription = None
+        # What was delivered between the two.
+        await self._cancel_all()
 
     async def pause(self, reason: str) -> None:
         """Stop taking tasks. What runs goes on; what has not started is handed back."""
@@ -111,8 +112,8 @@ class Consumer:
         if self._subscription is not None:
             await self._subscription.pause()
         # Only now: handed back earlier, it would come straight back to this consumer.
-        self._shut.set()
-        self._slots.shut()
+        if self.reason is not None:
+            self._turn_away()
 
     def resume(self) -> None:
         """Take tasks again."""
@@ -124,7 +125,10 @@ class Consumer:
 
     async def stop(self, grace: float) -> None:
         """Stop for good, in stages: take nothing more, let what runs end within `grace` s, hand back the rest."""
-        await self.pause("stopping")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HAND_BACK_SECONDS):
+                await self.pause("stopping")
+        self._turn_away()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await self._idle.wait()
@@ -134,6 +138,15 @@ class Consumer:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(HAND_BACK_SECONDS):
                     await self._idle.wait()
+
+    def _turn_away(self) -> None:
+        self._shut.set()
+        self._slots.shut()
+
+    async def _cancel_all(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _receive(self, delivery: Delivery) -> None:
         # A context of its own: what the broker calls this from must not colour the logs or the scope of a task.
@@ -164,7 +177,12 @@ class Consumer:
             await acknowledge(delivery)
         else:
             waited = max(0.0, (now() - incoming.queued_at).total_seconds())
-            await self._attend_to(self._inflight.begin(incoming, delivery, waited))
+            entry = self._inflight.begin(incoming, delivery, waited)
+            try:
+                await self._attend_to(entry)
+            finally:
+                # Settled or not: what is delivered again after a fault of ours must not join a task that is over.
+                self._inflight.forget(entry)
 
     async def _attend_to(self, entry: Entry) -> None:
         self._publisher.event(entry, EventKind.ACCEPTED, queue_wait=entry.queue_wait)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final, TypeVar
 
-from bus.codec import IncomingTask
+from bus.codec import IncomingTask, own_headers
 from bus.message import Delivery, Message
 from schemas import TaskMessage
 
@@ -62,11 +62,15 @@ class InFlight:
         return incoming if known is None else replace(incoming, task=known)
 
     def join(self, incoming: IncomingTask, delivery: Delivery) -> bool:
-        """Add a delivery to the task it belongs to; False if that is not held here."""
+        """Add a delivery to the task it belongs to; False if that is not held here.
+
+        A later attempt is no duplicate: it came over the ladder before the confirm of its copy did.
+        """
         entry = self._held.get(incoming.task.id)
-        if entry is not None:
-            entry.deliveries.append(delivery)
-        return entry is not None
+        if entry is None or incoming.attempt > entry.attempt:
+            return False
+        entry.deliveries.append(delivery)
+        return True
 
     def has_ended(self, incoming: IncomingTask) -> bool:
         """Whether this attempt, or a later one, has ended here already."""
@@ -89,13 +93,14 @@ class InFlight:
     def end(self, entry: Entry, *, acknowledged: bool) -> None:
         """Note that this attempt is over and must not run again here."""
         self.forget(entry)
-        _remember(self._ended, entry.task.id, entry.attempt)
+        _remember(self._ended, entry.task.id, max(entry.attempt, self._ended.get(entry.task.id, 0)))
         if entry.anonymous and not acknowledged:
             _remember(self._unacknowledged, _fingerprint(entry.message), entry.task)
 
     def forget(self, entry: Entry) -> None:
         """Note that this task is not held here any more, and may come again."""
-        self._held.pop(entry.task.id, None)
+        if self._held.get(entry.task.id) is entry:
+            del self._held[entry.task.id]
 
 
 def _remember(memory: OrderedDict[K, V], key: K, value: V) -> None:
@@ -105,4 +110,5 @@ def _remember(memory: OrderedDict[K, V], key: K, value: V) -> None:
 
 
 def _fingerprint(message: Message) -> bytes:
-    return sha256(repr(message).encode()).digest()
+    # Without the broker's headers: quorum queues count deliveries there.
+    return sha256(repr(replace(message, headers=own_headers(message.headers))).encode()).digest()

@@ -5,6 +5,7 @@ mandatory publishing. It keeps nothing on disk, and queues of listeners (`x-expi
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Self
@@ -77,10 +78,10 @@ class MemorySubscription:
 
     def resume(self) -> None:
         """See `Subscription.resume`."""
-        if self._consumer is not None:
+        if self._consumer is not None or self.state is ConsumerState.STOPPED:
             return
         self._server.declare(self._plan)
-        self._consumer = QueueConsumer(self._prefetch, self._take)
+        self._consumer = QueueConsumer(self._prefetch, self._take, self._cancelled)
         queue = self._server.queue(self._name)
         queue.consumers.append(self._consumer)
         self.state = ConsumerState.CONSUMING
@@ -94,9 +95,19 @@ class MemorySubscription:
     def cut(self) -> None:
         """Lose the connection: what is held goes back, can no longer be settled, and is delivered again."""
         was_consuming = self._consumer is not None
-        self._leave(ConsumerState.LOST)
+        self._leave(ConsumerState.LOST if was_consuming else self.state)
         self._return_all()
         if was_consuming:
+            self.resume()
+
+    def _cancelled(self) -> None:
+        """Come back after the queue was deleted: RabbitMQ cancels the consumer, which declares the queue again."""
+        self._leave(ConsumerState.LOST)
+        self._held = {}
+        asyncio.get_running_loop().call_soon(self._come_back)
+
+    def _come_back(self) -> None:
+        if self.state is ConsumerState.LOST:
             self.resume()
 
     def holds(self, stored: Stored) -> bool:
@@ -188,7 +199,8 @@ class MemoryBroker:
 
     def announce(self, exchange: str, key: str, message: Message) -> None:
         """See `Broker.announce`."""
-        self._server.publish(exchange, key, _with_id(message), mandatory=False)
+        with contextlib.suppress(BusError):
+            self._server.publish(exchange, key, _with_id(message), mandatory=False)
 
     def subscribe(
         self,
@@ -201,6 +213,7 @@ class MemoryBroker:
     ) -> MemorySubscription:
         """See `Broker.subscribe`."""
         subscription = MemorySubscription(self._server, queue, on_delivery, prefetch, plan)
+        self._subscriptions = [other for other in self._subscriptions if other.state is not ConsumerState.STOPPED]
         self._subscriptions.append(subscription)
         return subscription
 

@@ -24,9 +24,11 @@ class Stored:
 class QueueConsumer:
     """Takes from a queue, at most `prefetch` unsettled at once."""
 
-    def __init__(self, prefetch: int, take: Callable[[Stored], None]) -> None:
+    def __init__(self, prefetch: int, take: Callable[[Stored], None], cancelled: Callable[[], None]) -> None:
+        """`cancelled` is called when the queue has been deleted."""
         self.prefetch = prefetch
         self.take = take
+        self.cancelled = cancelled
         self.unsettled: set[int] = set()
 
     @property

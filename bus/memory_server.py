@@ -1,11 +1,12 @@
 """The exchanges, bindings and queues of the in-memory broker."""
 
 import asyncio
+import contextlib
 from typing import ClassVar
 from weakref import WeakValueDictionary
 
 from bus.broker import DEFAULT_EXCHANGE, QueueInfo
-from bus.errors import QueueFull, TopologyError, Unroutable
+from bus.errors import BusError, QueueFull, TopologyError, Unroutable
 from bus.memory_queue import MemoryQueue, Stored
 from bus.message import Message
 from bus.topology import Binding, Exchange, Plan, Queue, matches
@@ -33,14 +34,22 @@ class MemoryServer:
         """Declare all of `plan`.
 
         Raises:
-            TopologyError: a queue exists with other arguments, or a binding names what does not exist.
+            TopologyError: something exists with other arguments, or a binding names what does not exist.
         """
         for exchange in plan.exchanges:
-            self._exchanges.setdefault(exchange.name, exchange)
+            self._declare_exchange(exchange)
         for queue in plan.queues:
             self._declare_queue(queue)
         for binding in plan.bindings:
             self._bind(binding)
+
+    def _declare_exchange(self, exchange: Exchange) -> None:
+        existing = self._exchanges.setdefault(exchange.name, exchange)
+        if existing != exchange:
+            raise TopologyError(
+                f"something on the broker differs from what is expected: exchange {exchange.name!r} exists with "
+                f"{existing.arguments}, not with {exchange.arguments}"
+            )
 
     def _declare_queue(self, queue: Queue) -> None:
         existing = self.queues.setdefault(queue.name, MemoryQueue(queue.name, queue.arguments))
@@ -73,8 +82,10 @@ class MemoryServer:
 
     def delete_queue(self, name: str) -> None:
         """Delete a queue, its messages and its bindings."""
-        self.queues.pop(name, None)
+        queue = self.queues.pop(name, None)
         self._bindings = {binding: None for binding in self._bindings if binding.queue != name}
+        for consumer in () if queue is None else tuple(queue.consumers):
+            consumer.cancelled()
 
     def publish(self, exchange: str, key: str, message: Message, *, mandatory: bool) -> None:
         """Route a message. Raises Unroutable, QueueFull and TopologyError as RabbitMQ would."""
@@ -108,4 +119,6 @@ class MemoryServer:
     def _expire(self, queue: MemoryQueue, stored: Stored) -> None:
         if queue.remove(stored) and (target := queue.arguments.get("x-dead-letter-exchange")) is not None:
             key = str(queue.arguments.get("x-dead-letter-routing-key", stored.key))
-            self.publish(str(target), key, stored.message, mandatory=False)
+            # As on a broker, where nobody is told that a dead-lettered message found its next queue full.
+            with contextlib.suppress(BusError):
+                self.publish(str(target), key, stored.message, mandatory=False)

@@ -49,6 +49,9 @@ Outcome = Finished | Buried | TriedAgain | HandedBack
 
 def outcome_of_result(entry: Entry, result: TaskResult, seconds: float) -> Outcome:
     """Return the outcome of a handler that returned. A failed result is buried, as a raised permanent error is."""
+    fault = _fault_of(result)
+    if fault is not None:
+        return Buried(ended_result(entry, TaskStatus.FAILED, fault, seconds), fault)
     complete = result.model_copy(
         update={
             **_origin(entry),
@@ -57,9 +60,9 @@ def outcome_of_result(entry: Entry, result: TaskResult, seconds: float) -> Outco
             "metadata": {**entry.task.metadata, **result.metadata},
         }
     )
-    if complete.status is TaskStatus.COMPLETED:
-        return Finished(complete)
-    return Buried(complete, _told_failure(complete.error))
+    if complete.status in (TaskStatus.FAILED, TaskStatus.REJECTED):
+        return Buried(complete, _told_failure(complete.error))
+    return Finished(complete)
 
 
 def outcome_of_error(
@@ -106,6 +109,18 @@ def _origin(entry: Entry) -> dict[str, object]:
         "parent_id": entry.task.parent_id,
         "redelivered": entry.redelivered,
     }
+
+
+def _fault_of(result: object) -> Failure | None:
+    if not isinstance(result, TaskResult):
+        return Failure(
+            "invalid_result", f"the handler returned {type(result).__name__}, not TaskResult", retryable=False
+        )
+    try:
+        result.model_dump_json()
+    except ValueError as error:
+        return Failure("invalid_result", f"the handler's result cannot be written as JSON: {error}", retryable=False)
+    return None
 
 
 def _told_failure(error: TaskError | str | None) -> Failure:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from typing import Final, Self
 
 import aio_pika
@@ -10,7 +11,7 @@ from aio_pika.abc import AbstractChannel, DeliveryMode
 
 from bus.amqp_errors import mapped_errors
 from bus.connection import Connection, close_quietly
-from bus.errors import ConnectionLost, PublishTimeout
+from bus.errors import BusError, ConnectionLost, PublishTimeout, TopologyError
 from bus.message import Message
 
 log = structlog.get_logger(__name__)
@@ -75,7 +76,9 @@ class Publisher:
             try:
                 channel = await self._confirming_channel()
                 await _publish_on(channel, exchange, key, message, mandatory=mandatory)
-            except ConnectionLost as error:
+            except (ConnectionLost, TopologyError) as error:
+                if isinstance(error, TopologyError) and not _is_about_another(error, exchange):
+                    raise
                 log.warning("publish.retrying", exchange=exchange, key=key, reason=str(error))
                 await asyncio.sleep(RETRY_PAUSE_SECONDS)
             else:
@@ -89,7 +92,7 @@ class Publisher:
 
     async def _announce_all(self) -> None:
         while True:
-            with contextlib.suppress(ConnectionLost):
+            with contextlib.suppress(BusError):
                 async with self._connection.channel() as channel:
                     await self._announce_on(channel)
 
@@ -98,7 +101,7 @@ class Publisher:
             exchange, key, message = await self._announcements.get()
             try:
                 await _publish_on(channel, exchange, key, message, mandatory=False)
-            except ConnectionLost:
+            except BusError:
                 self.dropped += 1
             finally:
                 self._announcements.task_done()
@@ -107,6 +110,12 @@ class Publisher:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1):
                 await self._announcements.join()
+
+
+def _is_about_another(error: TopologyError, exchange: str) -> bool:
+    """Whether the channel was closed because of somebody else's publish, to another exchange, on the same channel."""
+    named = re.search(r"exchange '([^']*)'", str(error))
+    return named is not None and named[1] != (exchange or "amq.default")
 
 
 async def _publish_on(channel: AbstractChannel, exchange: str, key: str, message: Message, *, mandatory: bool) -> None:

@@ -9,11 +9,11 @@ import structlog
 from aio_pika.abc import AbstractChannel, ExchangeType
 
 from bus.amqp_errors import mapped_errors, safe_url
-from bus.broker import QueueInfo
-from bus.connection import RPC_TIMEOUT_SECONDS, Connection
-from bus.errors import TopologyError
+from bus.broker import ConsumerState, QueueInfo
+from bus.connection import RPC_TIMEOUT_SECONDS, Connection, ConnectionState
+from bus.errors import ConnectionLost, TopologyError
 from bus.message import Delivery, Message
-from bus.publisher import Publisher
+from bus.publisher import RETRY_PAUSE_SECONDS, Publisher
 from bus.subscription import RabbitSubscription
 from bus.topology import Plan
 
@@ -111,16 +111,28 @@ class RabbitBroker:
             await self.declare(plan)
 
         subscription = RabbitSubscription(self._consuming, queue, on_delivery, prepare, prefetch=prefetch, tag=tag)
+        self._subscriptions = {other for other in self._subscriptions if other.state is not ConsumerState.STOPPED}
         self._subscriptions.add(subscription)
         return subscription
 
     async def _on_a_channel(self, doing: str, act: Callable[[AbstractChannel], Awaitable[None]]) -> None:
+        """Act on a channel of its own. All that is done here may be done twice: a lost connection is waited out."""
+        with mapped_errors(doing):
+            async with asyncio.timeout(RPC_TIMEOUT_SECONDS):
+                while True:
+                    try:
+                        return await self._act_once(doing, act)
+                    except ConnectionLost:
+                        if self._consuming.state is ConnectionState.CLOSED:
+                            raise
+                        await asyncio.sleep(RETRY_PAUSE_SECONDS)
+
+    async def _act_once(self, doing: str, act: Callable[[AbstractChannel], Awaitable[None]]) -> None:
         # On the consuming connection: a blocked publishing one would not even open a channel. And each time on a
         # channel of its own, since a refusal closes the channel.
         async with self._consuming.channel() as channel:
             with mapped_errors(doing):
-                async with asyncio.timeout(RPC_TIMEOUT_SECONDS):
-                    await act(channel)
+                await act(channel)
 
 
 async def _declare(channel: AbstractChannel, plan: Plan) -> None:

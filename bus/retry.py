@@ -77,10 +77,15 @@ def failure_of(error: Exception, policy: RetryPolicy) -> Failure:
     """Describe an error that a handler raised."""
     return Failure(
         code=error.code if isinstance(error, HandlerError) else _code_of(error),
-        message=str(error) or type(error).__name__,
+        message=_text_of(error) or type(error).__name__,
         retryable=isinstance(error, policy.transient),
         retry_after=error.retry_after if isinstance(error, RetryableError) else None,
     )
+
+
+def _text_of(error: Exception) -> str:
+    # A file name that is not UTF-8 leaves surrogates in an error's text, which no message can carry.
+    return str(error).encode(errors="backslashreplace").decode()
 
 
 def _code_of(error: Exception) -> str:

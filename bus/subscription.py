@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
+from aio_pika.exceptions import ChannelInvalidStateError
 
 from bus.amqp_errors import mapped_errors
 from bus.broker import ConsumerState
@@ -32,7 +33,10 @@ class RabbitDelivery:
     @property
     def alive(self) -> bool:
         """See `Delivery.alive`."""
-        return not self._incoming.channel.is_closed
+        try:
+            return not self._incoming.channel.is_closed
+        except ChannelInvalidStateError:  # aio-pika's word for a closed channel
+            return False
 
     async def ack(self) -> None:
         """See `Delivery.ack`."""
@@ -83,8 +87,7 @@ class RabbitSubscription:
         self._starts = 0
         self._wanted = True
         self._news = asyncio.Event()
-        self._quiet = asyncio.Event()
-        self._quiet.set()
+        self._quiet = True
         self._state = ConsumerState.LOST
         self._supervisor = asyncio.create_task(self._supervise(), name=f"amqp:consume:{queue}")
 
@@ -97,7 +100,7 @@ class RabbitSubscription:
         """See `Subscription.pause`."""
         self._wanted = False
         self._news.set()
-        await self._quiet.wait()
+        await self._until(lambda: self._quiet or self._wanted)
 
     def resume(self) -> None:
         """See `Subscription.resume`."""
@@ -143,7 +146,7 @@ class RabbitSubscription:
     async def _consume_until_unwanted(self, queue: AbstractQueue, gone: asyncio.Event) -> None:
         self._starts += 1
         tag = f"{self._tag}#{self._starts}"
-        self._quiet.clear()
+        self._quiet = False
         try:
             with mapped_errors(f"consuming {self._queue!r}"):
                 async with asyncio.timeout(RPC_TIMEOUT_SECONDS):
@@ -154,7 +157,8 @@ class RabbitSubscription:
             await self._cancel(queue, tag, gone)
         finally:
             self._state = ConsumerState.LOST if self._wanted else ConsumerState.PAUSED
-            self._quiet.set()
+            self._quiet = True
+            self._news.set()
 
     async def _cancel(self, queue: AbstractQueue, tag: str, gone: asyncio.Event) -> None:
         if gone.is_set():

@@ -3,13 +3,18 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
+
 from bus import codec
 from bus.broker import DEFAULT_EXCHANGE, Broker
+from bus.errors import PublishError, TopologyError
 from bus.inflight import Entry
 from bus.message import Message
 from bus.retry import Failure
 from bus.topology import Topology, event_key, result_key
 from schemas import EventKind, TaskEvent, TaskResult
+
+log = structlog.get_logger(__name__)
 
 
 class TaskPublisher:
@@ -28,7 +33,14 @@ class TaskPublisher:
         # Not mandatory: nobody has to listen. A reply queue may be gone with its owner.
         await self._broker.publish(self._topology.results, key, message, mandatory=False, timeout=None)
         if asked.reply_to:
-            await self._broker.publish(DEFAULT_EXCHANGE, asked.reply_to, message, mandatory=False, timeout=None)
+            await self._reply(asked.reply_to, message)
+
+    async def _reply(self, queue: str, message: Message) -> None:
+        try:
+            await self._broker.publish(DEFAULT_EXCHANGE, queue, message, mandatory=False, timeout=None)
+        except (PublishError, TopologyError) as error:
+            # Insisting would publish the result itself again and again: a reply queue is its owner's business.
+            log.warning("reply.refused", agent=self._agent, queue=queue, reason=str(error))
 
     async def retry(self, entry: Entry, rung_ms: int) -> None:
         """Put a copy with the next attempt's number on the ladder."""

@@ -13,7 +13,10 @@ AgentName = Annotated[str, StringConstraints(pattern=AGENT_NAME_PATTERN, max_len
 
 
 def _in_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("in UTC it is outside the years 1 to 9999") from error
 
 
 Timestamp = Annotated[AwareDatetime, AfterValidator(_in_utc)]
@@ -37,14 +40,18 @@ class MappingWire(Wire):
     def __getitem__(self, key: str) -> Any:
         if key not in self:
             raise KeyError(key)
-        return getattr(self, key)
+        extra = self.model_extra or {}
+        # An unknown field may bear the name of a method, such as "schema".
+        return extra[key] if key in extra else getattr(self, key)
 
     def __contains__(self, key: object) -> bool:
         return key in type(self).model_fields or key in (self.model_extra or ())
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the field `key`, or `default` where the message has no such field or holds None there."""
-        value = getattr(self, key) if key in self else None
+        if key not in self:
+            return default
+        value = self[key]
         return default if value is None else value
 
     def keys(self) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """TaskMessage: what a program asks an agent to do."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Self
 from uuid import uuid4
 
@@ -12,6 +12,9 @@ from schemas.priority import Priority, WirePriority
 TaskId = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,128}$")]
 """Made by the publisher, or once by the first consumer. 1 to 128 printable ASCII characters: it stands in routing keys,
 which AMQP limits to 255 bytes."""
+
+
+END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
 def new_task_id() -> str:
@@ -52,4 +55,6 @@ class TaskMessage(MappingWire):
         """Return the moment after which nobody wants the result, or None."""
         if self.deadline is not None:
             return self.deadline
-        return None if self.timeout is None else self.created_at + timedelta(seconds=self.timeout)
+        if self.timeout is None:
+            return None
+        return self.created_at + min(timedelta(seconds=self.timeout), END_OF_TIME - self.created_at)
