@@ -50,6 +50,12 @@ format: $(VENV)/.dev ## Rewrite the formatting
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
+bench: $(VENV)/.dev ## Measure; see benchmarks/
+	@$(BIN)/python benchmarks/main_job.py $(ARGS)
+
+docs: $(VENV)/.dev ## Write docs/cli.md anew from the command line's own help
+	@$(BIN)/python -m typer agents.cli.main utils docs --name sutazai --title "The command line" --output docs/cli.md
+
 lock: ## Rewrite the locks from pyproject.toml (needs uv)
 	uv pip compile -q --universal --generate-hashes --python-version 3.11 --extra local --extra fast --group build \
 		pyproject.toml -o requirements/run.lock
