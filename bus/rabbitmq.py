@@ -8,6 +8,7 @@ from typing import Final, Self
 import structlog
 from aio_pika.abc import AbstractChannel, ExchangeType
 
+from bus import tolerant_decoding
 from bus.amqp_errors import mapped_errors, safe_url
 from bus.broker import ConsumerState, QueueInfo
 from bus.connection import RPC_TIMEOUT_SECONDS, Connection, ConnectionState
@@ -32,6 +33,7 @@ class RabbitBroker:
 
     def __init__(self, urls: Sequence[str], name: str, version: str, *, patience: float = PATIENCE_SECONDS) -> None:
         """`name` is what the management UI shows for this process; `version` is this product's."""
+        tolerant_decoding.install()
         properties = {"product": "SutazAI Agents", "version": version}
         self._where = safe_url(urls[0])
         self._consuming = Connection(urls, f"{name} consumes", properties, patience=patience)
