@@ -4,6 +4,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Where tools/make-venv puts the OpenMP library on a machine that has none and gives us no root.
+export LD_LIBRARY_PATH := $(CURDIR)/$(VENV)/lib$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq
 
 .PHONY: help install install-dev demo test test-random check format bench docs lock clean
@@ -15,11 +17,7 @@ install: $(VENV)/.run ## Install into .venv what running needs
 install-dev: $(VENV)/.dev ## Install into .venv what tests and checks need as well
 
 $(BIN)/python:
-	@command -v $(PYTHON) >/dev/null || { echo "Python >= 3.11 is needed: $(PYTHON) was not found." >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python >= 3.11 is needed; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
-		echo "This Python cannot make virtual environments. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	@tools/make-venv $(PYTHON) $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.run: requirements/run.lock pyproject.toml | $(BIN)/python
 	@echo "Installing into $(VENV) (about 100 MB, half a minute) ..."

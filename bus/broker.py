@@ -15,6 +15,7 @@ DEFAULT_EXCHANGE = ""
 class ConsumerState(StrEnum):
     """What a subscription does at the moment; shown in reports."""
 
+    STARTING = "starting"
     CONSUMING = "consuming"
     PAUSED = "paused"
     LOST = "lost"

@@ -71,6 +71,7 @@ class Client:
 
     async def wait_for(self, task: TaskMessage, *, timeout: float = 300.0) -> TaskResult:
         """Publish a task that is made already and wait for its terminal result; otherwise as `ask`."""
+        await self._must_know(task.agent)
         async with self.replies() as replies:
             await self.send(task, reply_to=replies.queue)
             try:
@@ -78,7 +79,7 @@ class Client:
                     return await self._result_of(task.id, replies)
             except TimeoutError as error:
                 raise ReplyTimeout(
-                    f"no result of task {task.id} from agent {task.agent!r} within {timeout:g} s: it waits or runs still"
+                    f"no result of task {task.id} from agent {task.agent!r} within {timeout:g} s: it goes on"
                 ) from error
 
     def replies(self) -> Listener[TaskResult]:

@@ -43,7 +43,6 @@ class IncomingTask:
     task: TaskMessage
     attempt: int
     anonymous: bool
-    queued_at: datetime
 
 
 def encode_task(task: TaskMessage, *, reply_to: str | None = None) -> Message:
@@ -92,7 +91,7 @@ def decode_task(message: Message, agent: str, received_at: datetime) -> Incoming
         given["metadata"] = found["metadata"] | given["metadata"]
     task = _validate(TaskMessage, found | given | {"agent": agent}, message.body)
     _must_be_writable(task, message.body)
-    return IncomingTask(task, _attempt_of(message.headers), anonymous, queued_at=message.timestamp or task.created_at)
+    return IncomingTask(task, _attempt_of(message.headers), anonymous)
 
 
 def decode_result(message: Message) -> TaskResult:
@@ -116,8 +115,10 @@ def decode_report(message: Message) -> Report:
 def retry_copy(message: Message, task: TaskMessage, attempt: int) -> Message:
     """Make the copy of a task for the ladder: all it came with, its id and times fixed, and the attempt's number."""
     headers = own_headers(message.headers) | {ATTEMPT_HEADER: attempt}
-    correlation_id = message.correlation_id or task.id
-    return replace(message, body=_body(task), headers=headers, correlation_id=correlation_id, message_id=None)
+    known_by = message.correlation_id or task.id
+    # The task's priority, not the envelope's: a publisher may have given it in the body alone.
+    kept = replace(message, priority=task.priority, correlation_id=known_by, headers=headers)
+    return replace(kept, body=_body(task), message_id=None)
 
 
 def dead_letter(

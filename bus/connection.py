@@ -18,6 +18,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from yarl import URL
 
 from bus.amqp_errors import LOST, connect_error, mapped_errors
+from bus.ending import end_tasks
 from bus.errors import BrokerUnreachable, ConnectError, ConnectionLost
 
 log = structlog.get_logger(__name__)
@@ -86,8 +87,7 @@ class Connection:
 
     async def __aexit__(self, *exc_info: object) -> None:
         if self._supervisor is not None:
-            self._supervisor.cancel()
-            await asyncio.gather(self._supervisor, return_exceptions=True)
+            await end_tasks([self._supervisor])
 
     @contextlib.asynccontextmanager
     async def channel(self, *, confirms: bool = False) -> AsyncIterator[AbstractChannel]:

@@ -10,6 +10,7 @@ import structlog
 
 from bus.broker import Broker, ConsumerState, Subscription
 from bus.codec import decode_task
+from bus.ending import end_tasks
 from bus.errors import DecodeError
 from bus.inflight import Entry, InFlight
 from bus.message import Delivery
@@ -99,12 +100,12 @@ class Consumer:
 
     async def __aexit__(self, *exc_info: object) -> None:
         """End at once. What still runs is cancelled, unsettled: it goes back to the queue with the channel."""
-        await self._cancel_all()
+        await end_tasks(self._tasks)
         if self._subscription is not None:
             await self._subscription.close()
             self._subscription = None
         # What was delivered between the two.
-        await self._cancel_all()
+        await end_tasks(self._tasks)
 
     async def pause(self, reason: str) -> None:
         """Stop taking tasks. What runs goes on; what has not started is handed back."""
@@ -143,11 +144,6 @@ class Consumer:
         self._shut.set()
         self._slots.shut()
 
-    async def _cancel_all(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
     def _receive(self, delivery: Delivery) -> None:
         # A context of its own: what the broker calls this from must not colour the logs or the scope of a task.
         task = asyncio.create_task(self._attend(delivery), name=f"delivery:{self.agent}", context=Context())
@@ -176,7 +172,7 @@ class Consumer:
             log.info("delivery.duplicate", agent=self.agent, task=incoming.task.id)
             await acknowledge(delivery)
         else:
-            waited = max(0.0, (now() - incoming.queued_at).total_seconds())
+            waited = max(0.0, (now() - incoming.task.created_at).total_seconds())
             entry = self._inflight.begin(incoming, delivery, waited)
             try:
                 await self._attend_to(entry)

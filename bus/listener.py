@@ -8,6 +8,7 @@ from uuid import uuid4
 import structlog
 
 from bus.broker import Broker, Subscription
+from bus.ending import end_tasks
 from bus.errors import ConnectionLost, DecodeError
 from bus.message import Delivery, Message
 from bus.topology import Topology
@@ -58,8 +59,7 @@ class Listener(Generic[T]):
     async def __aexit__(self, *exc_info: object) -> None:
         if self._subscription is not None:
             await self._subscription.close()
-        for ack in self._acks:
-            ack.cancel()
+        await end_tasks(self._acks)
         try:
             async with asyncio.timeout(2):
                 await self._broker.delete_queue(self.queue)

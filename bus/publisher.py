@@ -11,6 +11,7 @@ from aio_pika.abc import AbstractChannel, DeliveryMode
 
 from bus.amqp_errors import mapped_errors
 from bus.connection import Connection, close_quietly
+from bus.ending import end_tasks
 from bus.errors import BusError, ConnectionLost, PublishTimeout, TopologyError
 from bus.message import Message
 
@@ -46,8 +47,7 @@ class Publisher:
     async def __aexit__(self, *exc_info: object) -> None:
         await self._flush_announcements()
         if self._announcer is not None:
-            self._announcer.cancel()
-            await asyncio.gather(self._announcer, return_exceptions=True)
+            await end_tasks([self._announcer])
         if self._channel is not None:
             await close_quietly(self._channel)
 
@@ -95,6 +95,8 @@ class Publisher:
             with contextlib.suppress(BusError):
                 async with self._connection.channel() as channel:
                     await self._announce_on(channel)
+            # A dead connection that its supervisor has not noticed yet refuses a channel at once, without giving way.
+            await asyncio.sleep(RETRY_PAUSE_SECONDS)
 
     async def _announce_on(self, channel: AbstractChannel) -> None:
         while not channel.is_closed:

@@ -12,6 +12,7 @@ from aio_pika.exceptions import ChannelInvalidStateError
 from bus.amqp_errors import mapped_errors
 from bus.broker import ConsumerState
 from bus.connection import RPC_TIMEOUT_SECONDS, Connection, back_off
+from bus.ending import end_tasks
 from bus.errors import BusError, ConnectionLost
 from bus.message import Delivery, Message
 
@@ -88,7 +89,7 @@ class RabbitSubscription:
         self._wanted = True
         self._news = asyncio.Event()
         self._quiet = True
-        self._state = ConsumerState.LOST
+        self._state = ConsumerState.STARTING
         self._supervisor = asyncio.create_task(self._supervise(), name=f"amqp:consume:{queue}")
 
     @property
@@ -109,8 +110,7 @@ class RabbitSubscription:
 
     async def close(self) -> None:
         """See `Subscription.close`."""
-        self._supervisor.cancel()
-        await asyncio.gather(self._supervisor, return_exceptions=True)
+        await end_tasks([self._supervisor])
         self._state = ConsumerState.STOPPED
 
     async def _supervise(self) -> None:

@@ -194,8 +194,11 @@ class Topology:
             "x-expires": LISTENER_EXPIRES_MS,
             "x-max-length": LISTENER_MAX_LENGTH,
         }
-        bindings = () if exchange is None else tuple(Binding(exchange, name, key) for key in keys)
-        return Plan(queues=(Queue(name, arguments),), bindings=bindings)
+        if exchange is None:
+            return Plan(queues=(Queue(name, arguments),))
+        # The exchange too: who listens may be here before any agent is.
+        bindings = tuple(Binding(exchange, name, key) for key in keys)
+        return Plan((Exchange(exchange),), (Queue(name, arguments),), bindings)
 
     @property
     def _bounded(self) -> dict[str, Argument]:

@@ -31,7 +31,11 @@ class TaskError(Wire):
 
 
 class Usage(Wire):
-    """What a task cost. Times in seconds; a model's figures are sums over all its calls within the task."""
+    """What a task cost. Times in seconds; a model's figures are sums over all its calls within the last attempt.
+
+    `queue_wait` counts from the task's `created_at` to this attempt's delivery, so it holds earlier attempts and their
+    delays as well.
+    """
 
     queue_wait: Seconds = 0.0
     slot_wait: Seconds = 0.0

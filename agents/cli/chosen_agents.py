@@ -33,7 +33,7 @@ def _agent(text: str, catalog: Mapping[str, AgentFile], arguments: Mapping[str, 
     if text.endswith(".md"):
         return MarkdownAgent(read_agent_file(Path(text)), **arguments)
     if ":" in text:
-        return _agent_class(text)(**arguments)
+        return _instance(_agent_class(text), arguments)
     if text not in catalog:
         close = get_close_matches(text, catalog, n=3)
         meant = f"did you mean {' or '.join(close)}?" if close else f"the catalogue has {', '.join(sorted(catalog))}."
@@ -41,18 +41,30 @@ def _agent(text: str, catalog: Mapping[str, AgentFile], arguments: Mapping[str, 
     return MarkdownAgent(catalog[text], **arguments)
 
 
+def _instance(chosen: type[BaseAgentV2], arguments: Mapping[str, Any]) -> BaseAgentV2:
+    try:
+        inspect.signature(chosen).bind(**arguments)
+    except TypeError as error:
+        names = ", ".join(arguments)
+        raise AgentNotFoundError(
+            f"{chosen.__name__} cannot be made here ({error}): let its __init__ take {names} and hand them to BaseAgentV2"
+        ) from None
+    return chosen(**arguments)
+
+
 def _agent_class(text: str) -> type[BaseAgentV2]:
     module_name, _, class_name = text.partition(":")
-    # As `python -m` does: a program's own modules lie where it is started.
-    sys.path.insert(0, str(Path.cwd()))
+    if not all(part.isidentifier() for part in module_name.split(".")):
+        raise AgentNotFoundError(f"{text!r} is no MODULE:CLASS: write it like my_package.my_agent:MyAgent")
+    # As `python -m` does, and for good: a program's own modules lie where it is started, those that it imports late too.
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise AgentNotFoundError(
             f"no module {error.name!r} for {text!r}: run this in the folder that holds it"
         ) from error
-    finally:
-        sys.path.remove(str(Path.cwd()))
     found = getattr(module, class_name, None)
     if not (inspect.isclass(found) and issubclass(found, BaseAgentV2)):
         raise AgentNotFoundError(f"{class_name!r} in module {module_name!r} is no subclass of BaseAgentV2")

@@ -9,6 +9,7 @@ from agents.cli.console import out
 from agents.cli.options import LogLevel
 from agents.cli.weights import fetch_weights
 from agents.core.process import run_process, stopping_on_signals
+from agents.core.settings import load_settings
 
 
 def local_model(
@@ -47,7 +48,7 @@ def local_model(
             with stopping_on_signals(stop.set):
                 await stop.wait()
 
-    run_process(serve, log_level or "info")
+    run_process(serve, load_settings(log_level=log_level).log_level)
 
 
 def _pair(text: str) -> tuple[str, str]:

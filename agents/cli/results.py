@@ -43,9 +43,8 @@ def results(
 
     async def listen() -> None:
         async with chosen.broker as broker:
-            topology = chosen.settings.topology
-            await broker.declare(topology.shared())
-            async with Client(broker, topology).results(agent=agent, status=status) as found:
+            client = Client(broker, chosen.settings.topology)
+            async with client.results(agent=agent, status=status) as found:
                 err.print(f"listening to {broker.description}; Ctrl-C ends", style="dim")
                 async for result in found:
                     _show(result, as_json=as_json)
@@ -61,6 +60,6 @@ def _show(result: TaskResult, *, as_json: bool) -> None:
         return
     colour = _COLOURS[result.status]
     out.print(
-        f"{result.timestamp:%H:%M:%S} [{colour}]{result.status:<9}[/] {result.agent} [dim]{result.task_id}[/] "
+        f"{result.timestamp:%H:%M:%S} [{colour}]{result.status:<9}[/] {result.agent} [dim]{escape(result.task_id)}[/] "
         f"{result.processing_time:.1f} s  {escape(summary_of(result))}"
     )

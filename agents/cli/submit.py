@@ -54,9 +54,9 @@ def submit(
                 _show(result, as_json=as_json)
             else:
                 await client.send(task)
-                out.print(task.model_dump_json() if as_json else task.id)
+                out.print(task.model_dump_json() if as_json else task.id, markup=False)
 
-    run_process(publish, "warning")
+    run_process(publish, "error")
 
 
 def _task(**fields: Any) -> TaskMessage:
@@ -65,7 +65,7 @@ def _task(**fields: Any) -> TaskMessage:
     except ValidationError as error:
         fault = error.errors()[0]
         name = ".".join(map(str, fault["loc"])) or "task"
-        raise typer.BadParameter(f"{name} = {fault['input']!r}: {fault['msg']}") from None
+        raise typer.BadParameter(f"{name} = {fault['input']!r}: {fault['msg'].removeprefix('Value error, ')}") from None
 
 
 def _json(text: str) -> Any:

@@ -41,7 +41,8 @@ def topology(
 
 
 def _table(plans: list[Plan]) -> Table:
-    table = Table("exchange", "key", "queue", "arguments", title="topology", title_justify="left")
+    table = Table("exchange", "key", "queue", title="topology", title_justify="left")
+    table.add_column("arguments", overflow="fold")
     for plan in plans:
         arguments = {queue.name: queue.arguments for queue in plan.queues}
         for binding in plan.bindings:

@@ -86,7 +86,7 @@ class BaseAgentV2:
         self.agent_id = agent_id or f"{self.name}-{uuid4().hex[:8]}"
         self.agent_type = self.settings.agent_type
         self.port = port
-        self.description = description or (inspect.getdoc(type(self)) or "").split("\n")[0]
+        self.description = description or inspect.cleandoc(type(self).__doc__ or "").split("\n")[0]
         self.config = self.settings.model_dump(mode="json")
         self.logger = structlog.get_logger(type(self).__module__).bind(agent=self.name)
         config = OllamaConfig.get_model_config(self.name, environ=self.settings.tier_models)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -44,10 +45,8 @@ def read_agent_file(path: Path) -> AgentFile:
     Raises:
         AgentFileError: it cannot be read, or a key is missing or invalid.
     """
-    try:
+    with _readable(path):
         post = frontmatter.load(str(path))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise AgentFileError(f"{path}: cannot be read as Markdown with front matter: {error}") from error
     head = dict(post.metadata)
     return AgentFile(
         name=_name(path, str(head.get("name", path.stem))),
@@ -63,10 +62,14 @@ def read_agent_file(path: Path) -> AgentFile:
 
 
 def find_agent_files(folders: Iterable[Path]) -> Iterator[Path]:
-    """Iterate over the Markdown files of agents in `folders`, in the order of the folders, then by path."""
+    """Iterate over the Markdown files of agents in `folders`, in the order of the folders, then by path.
+
+    Raises:
+        AgentFileError: one of the files cannot be read.
+    """
     for folder in folders:
         # A file without front matter, such as a README, is no agent.
-        yield from (path for path in sorted(folder.rglob("*.md")) if frontmatter.check(str(path)))
+        yield from (path for path in sorted(folder.rglob("*.md")) if _has_front_matter(path))
 
 
 @lru_cache
@@ -81,6 +84,19 @@ def load_catalog(folders: tuple[Path, ...] = (CATALOG,)) -> Mapping[str, AgentFi
         agent = read_agent_file(path)
         agents.setdefault(agent.name, agent)
     return agents
+
+
+def _has_front_matter(path: Path) -> bool:
+    with _readable(path):
+        return bool(frontmatter.check(str(path)))
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise AgentFileError(f"{path}: cannot be read as Markdown with front matter: {error}") from error
 
 
 def _name(path: Path, name: str) -> str:

@@ -6,6 +6,7 @@ from agents.core.catalog import AgentFileError
 from agents.core.model_errors import ModelError
 from agents.core.settings import SettingsError
 from bus.errors import BrokerUnreachable, BusError, ConnectError, ReplyTimeout, TopologyError, UnknownAgent
+from bus.private_node import PrivateNodeError
 
 
 class ExitCode(IntEnum):
@@ -23,11 +24,12 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
-KNOWN_ERRORS = (BusError, SettingsError, AgentFileError, ModelError)
+KNOWN_ERRORS = (BusError, PrivateNodeError, SettingsError, AgentFileError, ModelError)
 """Errors whose text is one clear sentence: they are shown without a traceback."""
 
 _CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
     (BrokerUnreachable, ExitCode.BROKER_UNREACHABLE),
+    (PrivateNodeError, ExitCode.BROKER_UNREACHABLE),
     (UnknownAgent, ExitCode.UNKNOWN_AGENT),
     (ConnectError, ExitCode.BROKER_REFUSES),
     (TopologyError, ExitCode.BROKER_REFUSES),

@@ -18,6 +18,7 @@ from agents.core.version import VERSION
 from bus.broker import Broker
 from bus.connect import broker_at
 from bus.consumer import Consumer
+from bus.ending import end_tasks
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +66,7 @@ class Host:
     async def __aenter__(self) -> Self:
         self._enter(AgentStatus.REGISTERING)
         async with contextlib.AsyncExitStack() as stack:
+            stack.callback(self._enter, AgentStatus.ERROR)
             await stack.enter_async_context(self.broker)
             await stack.enter_async_context(self.pool)
             self._enter(AgentStatus.REGISTERING, self.pool)
@@ -128,11 +130,10 @@ class Host:
             agent.enter(status, pool)
 
     async def _end_watches(self) -> None:
+        await end_tasks(self._watches)
         for watch in self._watches:
-            watch.cancel()
-        for ended in await asyncio.gather(*self._watches, return_exceptions=True):
-            if isinstance(ended, Exception):
-                log.error("host.watch_failed", host=self.name, exc_info=ended)
+            if not watch.cancelled() and (error := watch.exception()) is not None:
+                log.error("host.watch_failed", host=self.name, exc_info=error)
         self._watches = []
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from agents.core.base_agent_v2 import BaseAgentV2
 from agents.core.catalog import AgentFile
+from agents.core.model_choice import ModelChoice
+from agents.core.tiers import settings_of
 from schemas import TaskMessage
 
 
@@ -15,7 +17,8 @@ class MarkdownAgent(BaseAgentV2):
         """`arguments` are those of BaseAgentV2 but name and description, which the file gives."""
         super().__init__(name=file.name, description=file.description, **arguments)
         self.file = file
-        self.models.choice = self.models.choice.with_agent(file.model, file.options)
+        of_tier = ModelChoice.of_tier(settings_of(file.tier, self.settings.tier_models).as_dict())
+        self.models.choice = of_tier.with_agent(file.model, file.options)
 
     async def process_task(self, task: TaskMessage) -> dict[str, str]:
         """Return the model's answer under `response`."""

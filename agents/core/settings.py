@@ -21,7 +21,7 @@ from agents.core.server_url import DEFAULT_URL
 from agents.core.tiers import TIERS, Tier
 from bus.retry import RetryPolicy
 from bus.topology import QueueType, Topology
-from schemas import AGENT_NAME_PATTERN
+from schemas import AgentName
 
 DEFAULT_CONFIG_PATH: Final = "/app/config.json"
 """Where seed-api.md looks for a file. That it is missing there is no error; any other path must exist."""
@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     breaker_recovery: float = Field(60.0, gt=0)
     """Seconds from opening to the first probe."""
 
-    agent_name: str | None = Field(None, pattern=AGENT_NAME_PATTERN, validation_alias="AGENT_NAME")
+    agent_name: AgentName | None = Field(None, validation_alias="AGENT_NAME")
     agent_type: str = Field("general", validation_alias="AGENT_TYPE")
     agents_path: Annotated[tuple[Path, ...], NoDecode] = ()
     """Folders with agents as Markdown files, separated as in PATH, searched before the catalogue."""
@@ -125,7 +125,10 @@ def load_settings(config_path: str | Path | None = None, **arguments: Any) -> Se
             dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic-settings'
             file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=from_file)
+            # An environment source names a field by the variable that it found. Only under one name for each field
+            # does the stronger source win, so the found values go through a source that brings them under it.
+            from_environment = InitSettingsSource(settings_cls, init_kwargs=env_settings())
+            return init_settings, from_environment, InitSettingsSource(settings_cls, init_kwargs=from_file)
 
     given = {name: value for name, value in arguments.items() if value is not None}
     try:

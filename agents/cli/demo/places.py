@@ -2,7 +2,8 @@
 
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 from agents.cli.console import err
 from agents.cli.demo.choices import (
@@ -17,6 +18,7 @@ from agents.core.model_errors import ModelError
 from agents.core.model_timeouts import ModelTimeouts
 from agents.core.ollama_client import OllamaClient
 from agents.core.server_url import DEFAULT_URL
+from agents.core.settings import SettingsError
 from agents.core.tiers import TIERS, Tier
 from bus.private_node import PrivateNode, find_server
 
@@ -68,5 +70,14 @@ async def _answers(url: str) -> bool:
 
 
 async def _installed(url: str) -> list[tuple[str, int]]:
-    async with OllamaClient(url) as client:
-        return [(str(model["name"]), int(model.get("size", 0))) for model in await client.tags()]
+    try:
+        unopened = OllamaClient(url)
+    except ValueError as error:
+        raise SettingsError(f"setting OLLAMA_URL: {error}") from None
+    async with unopened as client:
+        return [(str(model["name"]), int(model.get("size", 0))) for model in await client.tags() if _writes(model)]
+
+
+def _writes(model: Mapping[str, Any]) -> bool:
+    # The smallest model of many machines is one for embeddings; all of these are of the family of BERT.
+    return "bert" not in str((model.get("details") or {}).get("family", ""))

@@ -1,0 +1,20 @@
+"""Ending tasks for certain."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, Final
+
+AGAIN_SECONDS: Final = 0.05
+
+
+async def end_tasks(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks until they are done, and leave their errors to whoever looks at them.
+
+    Once is not enough: `asyncio.wait_for` of Python 3.11, which aiormq's calls to the broker use, drops a cancellation
+    that arrives in the moment in which the awaited call completes.
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=AGAIN_SECONDS)
