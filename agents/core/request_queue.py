@@ -59,6 +59,8 @@ class RequestQueue:
         clock: monotonic seconds.
         backoff: seconds before retry 1, 2, ...; the retry waits without a slot and then takes its old place in line.
         retry_on: whether an attempt that raised this error may be retried.
+        linger: from the seconds a request ran, the seconds its slot then stays empty while others wait, so that
+            something more urgent that its end sets off may still come before them.
 
     Raises:
         ValueError: an argument out of range.
@@ -77,6 +79,7 @@ class RequestQueue:
         clock: Callable[[], float] = time.monotonic,
         backoff: Callable[[int], float] = exponential_backoff,
         retry_on: Callable[[Exception], bool] = retry_unless_timeout,
+        linger: Callable[[float], float] = lambda _: 0.0,
     ) -> None:
         whole_at_least("max_queue_size", max_queue_size, 1)
         whole_at_least("max_concurrent", max_concurrent, 1)
@@ -90,7 +93,7 @@ class RequestQueue:
         self._clock = clock
         self._order = count()
         schedule = Schedule(max_concurrent, lane_bound, lanes_in_flight)
-        self._runner = RequestRunner(name, schedule, RetryRules(backoff, retry_on), clock)
+        self._runner = RequestRunner(name, schedule, RetryRules(backoff, retry_on), clock, linger)
 
     async def __aenter__(self) -> Self:
         return self

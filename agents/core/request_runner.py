@@ -20,7 +20,14 @@ log = structlog.get_logger(__name__)
 class RequestRunner:
     """Takes requests from `add` to their outcome in the book."""
 
-    def __init__(self, name: str, schedule: Schedule, retries: RetryRules, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        name: str,
+        schedule: Schedule,
+        retries: RetryRules,
+        clock: Callable[[], float],
+        linger: Callable[[float], float],
+    ) -> None:
         self.name = name
         self.schedule = schedule
         self.book = RequestBook()
@@ -28,6 +35,7 @@ class RequestRunner:
         self.stopped = False
         self._retries = retries
         self._clock = clock
+        self._linger = linger
         self._backing_off: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[Outcome]] = set()
 
@@ -87,14 +95,25 @@ class RequestRunner:
         log.debug("request.started", queue=self.name, id=request.id, attempt=request.attempts)
 
     def _attempt_ended(self, request: Request, task: asyncio.Task[Outcome]) -> None:
-        now = self._clock()
+        ran = self._clock() - request.attempt_began
         self._tasks.discard(task)
-        self.schedule.finish(request.id, now)
-        self.statistics.attempted(now - request.attempt_began)
+        self.statistics.attempted(ran)
         request.task = None
         outcome = outcome_of(task, request.id)
         if request.outcome is None:  # else it was cancelled meanwhile
             self._conclude(request, outcome)
+        self._free(request, outcome, ran)
+
+    def _free(self, request: Request, outcome: Outcome, ran: float) -> None:
+        """Give the slot back: at once, or after a moment in which something more urgent than what waits may come."""
+        moment = self._linger(ran) if self.schedule.waiting and outcome.retry_in is None else 0.0
+        if moment > 0:
+            asyncio.get_running_loop().call_later(moment, self._finish, request.id)
+        else:
+            self._finish(request.id)
+
+    def _finish(self, request_id: str) -> None:
+        self.schedule.finish(request_id, self._clock())
         self._start_what_may()
 
     def _conclude(self, request: Request, outcome: Outcome) -> None:

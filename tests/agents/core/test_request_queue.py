@@ -163,3 +163,25 @@ async def test_an_id_of_ones_own_must_be_new() -> None:
         await queue.get_result("mine")
         with pytest.raises(ValueError, match="request_id 'mine' is known already"):
             await queue.submit(hang, request_id="mine")
+
+
+async def test_something_urgent_that_an_end_sets_off_comes_before_what_already_waits() -> None:
+    order: list[str] = []
+
+    async def run(name: str) -> None:
+        order.append(name)
+
+    async with RequestQueue(max_concurrent=1, linger=lambda _: 0.2) as queue:
+        first = await queue.submit(run, "low 1", priority="low")
+        late = await queue.submit(run, "low 2", priority="low")
+        await queue.get_result(first)
+        await queue.submit(run, "critical", priority="critical")
+        await queue.get_result(late, timeout=5)
+        assert order == ["low 1", "critical", "low 2"]
+
+
+async def test_a_slot_for_which_nobody_waits_is_free_at_once() -> None:
+    async with RequestQueue(max_concurrent=1, linger=lambda _: 60.0) as queue:
+        await queue.submit_and_wait(add, 1)
+        assert queue.active == 0
+        assert await queue.submit_and_wait(add, 2) == 2
