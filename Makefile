@@ -30,7 +30,7 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.run
 	@$(PIP) --require-hashes -r requirements/dev.lock
 	@touch $@
 
-demo: $(VENV)/.run ## Run the main job: agents, a broker, a model, eight tasks
+demo: $(VENV)/.run ## Run the main job: agents, a broker, a model, nine tasks
 	@$(BIN)/sutazai demo
 
 test: $(VENV)/.dev ## Run the tests against a real RabbitMQ and a real small model

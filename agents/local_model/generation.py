@@ -6,6 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
+from agents.local_model.closed_schema import closed
 from agents.local_model.errors import EngineDiedError
 from agents.local_model.models import Model
 from agents.local_model.options import Options
@@ -76,7 +77,7 @@ def engine_body(
     body: dict[str, object] = {**options.sampling, "prompt": prompt, "return_tokens": True, "cache_prompt": True}
     if schema is not None:
         # Left free, a small model fills its tokens with blank lines between the braces.
-        body["json_schema"] = {**schema, "x-guidance": {"whitespace_flexible": False}}
+        body["json_schema"] = {**closed(schema), "x-guidance": {"whitespace_flexible": False}}
     if request.top_logprobs is not None:
         body["n_probs"] = max(1, request.top_logprobs)
     return body

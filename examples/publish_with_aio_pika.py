@@ -1,0 +1,42 @@
+"""Publish one task and wait for its result with plain aio-pika: what any AMQP library in any language does.
+
+Needs a running agent, such as `sutazai run senior-engineer`. Then:
+
+    python examples/publish_with_aio_pika.py senior-engineer "What is a mutex?"
+"""
+
+import asyncio
+import json
+import os
+import sys
+from uuid import uuid4
+
+import aio_pika
+
+URL = os.environ.get("AMQP_URL", "amqp://guest:guest@localhost:5672/")
+
+
+async def main(agent: str, prompt: str) -> None:
+    """Listen first, publish second: a result that nobody listens to is not kept."""
+    task_id = uuid4().hex
+    async with await aio_pika.connect(URL) as connection, connection.channel(on_return_raises=True) as channel:
+        replies = await channel.declare_queue(exclusive=True)
+        results = await channel.get_exchange("sutazai.results", ensure=False)
+        await replies.bind(results, f"{agent}.*")
+
+        tasks = await channel.get_exchange("sutazai.tasks", ensure=False)
+        body = json.dumps({"id": task_id, "prompt": prompt, "timeout": 120}).encode()
+        task = aio_pika.Message(body, priority=7, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+        await tasks.publish(task, routing_key=agent)
+
+        async with replies.iterator() as messages:
+            async for message in messages:
+                await message.ack()
+                result = json.loads(message.body)
+                if result["task_id"] == task_id:
+                    print(json.dumps(result, indent=2))
+                    return
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:3]))
