@@ -1,6 +1,6 @@
 """Every exchange, queue, argument, routing key and tag, as frozen data. Nothing else spells a name on the broker."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -74,6 +74,12 @@ class Plan:
     exchanges: tuple[Exchange, ...] = ()
     queues: tuple[Queue, ...] = ()
     bindings: tuple[Binding, ...] = ()
+
+    def parts(self) -> Iterator["Plan"]:
+        """Iterate over plans of one thing each, in the same order."""
+        yield from (Plan(exchanges=(exchange,)) for exchange in self.exchanges)
+        yield from (Plan(queues=(queue,)) for queue in self.queues)
+        yield from (Plan(bindings=(binding,)) for binding in self.bindings)
 
 
 @dataclass(frozen=True, slots=True)
