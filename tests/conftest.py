@@ -2,13 +2,14 @@
 
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from tests.support.broker import Broker, vhost_name, vhost_of
 from tests.support.management import Management, create_vhost, delete_vhost
-from tests.support.session import SessionBroker, needs_broker
+from tests.support.session import SessionBroker, machine_server, needs_broker
 
 settings.register_profile("suite", deadline=None)  # every test has a time limit; a busy machine is no failure
 settings.load_profile("suite")
@@ -32,6 +33,12 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
 def broker(request: pytest.FixtureRequest) -> Broker:
     """A real RabbitMQ, the same for the whole session."""
     return request.config.stash[_SESSION_BROKER].get()
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server(request: pytest.FixtureRequest) -> Path:
+    """The `rabbitmq-server` of this machine, for tests that start, restart and kill nodes of their own."""
+    return machine_server(request.config)
 
 
 @pytest.fixture

@@ -20,8 +20,11 @@ from tests.support.waiting import wait_until
 # not answer.
 
 
+pytestmark = pytest.mark.usefixtures("rabbitmq_server")
+
+
 @pytest.fixture(scope="module")
-def node() -> Iterator[PrivateNode]:
+def node(rabbitmq_server: Path) -> Iterator[PrivateNode]:  # noqa: ARG001 - it must be there
     with PrivateNode(consumer_timeout_ms=90_000, config=["channel_max = 77"]) as running:
         yield running
 

