@@ -133,7 +133,16 @@ def dead_letter(
 
 def own_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
     """Return the headers without those that the broker writes."""
-    return {name: value for name, value in headers.items() if not name.startswith(_BROKER_HEADERS)}
+    return {name: _sendable(value) for name, value in headers.items() if not name.startswith(_BROKER_HEADERS)}
+
+
+def _sendable(value: Any) -> Any:
+    """Return a header as pamqp writes it: a text that is not UTF-8 it reads as bytes, which it cannot write."""
+    if isinstance(value, bytes):
+        return bytearray(value)
+    if isinstance(value, Mapping):
+        return {name: _sendable(item) for name, item in value.items()}
+    return [_sendable(item) for item in value] if isinstance(value, list) else value
 
 
 def task_id_of(message: Message) -> str | None:
