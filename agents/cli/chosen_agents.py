@@ -47,7 +47,7 @@ def _instance(chosen: type[BaseAgentV2], arguments: Mapping[str, Any]) -> BaseAg
     except TypeError as error:
         names = ", ".join(arguments)
         raise AgentNotFoundError(
-            f"{chosen.__name__} cannot be made here ({error}): let its __init__ take {names} and hand them to BaseAgentV2"
+            f"{chosen.__name__} cannot be made here ({error}): let its __init__ take {names} for BaseAgentV2"
         ) from None
     return chosen(**arguments)
 
@@ -56,7 +56,7 @@ def _agent_class(text: str) -> type[BaseAgentV2]:
     module_name, _, class_name = text.partition(":")
     if not all(part.isidentifier() for part in module_name.split(".")):
         raise AgentNotFoundError(f"{text!r} is no MODULE:CLASS: write it like my_package.my_agent:MyAgent")
-    # As `python -m` does, and for good: a program's own modules lie where it is started, those that it imports late too.
+    # As `python -m` does, and for good: a program's own modules lie where it is started, also what it imports late.
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:

@@ -1,5 +1,6 @@
 """`sutazai topology`: exchanges and queues, made by who may make them."""
 
+import re
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ from agents.cli.console import out
 from agents.cli.options import AmqpUrl, Config, Prefix, connected
 from agents.core.process import run_process
 from bus.topology import Plan
+from schemas import AGENT_NAME_PATTERN
 
 
 def topology(
@@ -25,6 +27,7 @@ def topology(
 
       sutazai topology --show
     """
+    _must_be_names(agents or [])
     chosen = connected("topology", config, amqp_url=amqp_url, prefix=prefix)
     names = chosen.settings.topology
     plans = [names.shared(), *map(names.agent, agents or [])]
@@ -38,6 +41,12 @@ def topology(
     if not show:
         run_process(declare, "warning")
     out.print(_table(plans))
+
+
+def _must_be_names(agents: list[str]) -> None:
+    for agent in agents:
+        if not re.fullmatch(AGENT_NAME_PATTERN, agent):
+            raise typer.BadParameter(f"agent {agent!r} cannot be a name: lower-case letters, digits and hyphens only")
 
 
 def _table(plans: list[Plan]) -> Table:

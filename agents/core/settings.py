@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, StringConstraints, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -25,6 +25,9 @@ from schemas import AgentName
 
 DEFAULT_CONFIG_PATH: Final = "/app/config.json"
 """Where seed-api.md looks for a file. That it is missing there is no error; any other path must exist."""
+
+
+ModelName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class SettingsError(Exception):
@@ -45,20 +48,20 @@ class Settings(BaseSettings):
     prefix: str = Field("sutazai", pattern=r"^[A-Za-z0-9_-]{1,40}$")
     """First word of all names on the broker."""
     queue_type: QueueType = QueueType.CLASSIC
-    connect_timeout: float = Field(10.0, gt=0)
+    connect_timeout: float = Field(10.0, gt=0, allow_inf_nan=False)
     """Seconds that the first connect to the broker may take."""
 
     ollama_url: str = Field(DEFAULT_URL, repr=False, validation_alias=AliasChoices("OLLAMA_URL", "OLLAMA_BASE_URL"))
-    ollama_opus_model: str = Field(TIERS[Tier.OPUS].model, validation_alias="OLLAMA_OPUS_MODEL")
-    ollama_sonnet_model: str = Field(TIERS[Tier.SONNET].model, validation_alias="OLLAMA_SONNET_MODEL")
-    ollama_default_model: str = Field(TIERS[Tier.DEFAULT].model, validation_alias="OLLAMA_DEFAULT_MODEL")
+    ollama_opus_model: ModelName = Field(TIERS[Tier.OPUS].model, validation_alias="OLLAMA_OPUS_MODEL")
+    ollama_sonnet_model: ModelName = Field(TIERS[Tier.SONNET].model, validation_alias="OLLAMA_SONNET_MODEL")
+    ollama_default_model: ModelName = Field(TIERS[Tier.DEFAULT].model, validation_alias="OLLAMA_DEFAULT_MODEL")
     max_ollama_connections: int = Field(2, ge=1, le=64, validation_alias="MAX_OLLAMA_CONNECTIONS")
     """Slots: requests at the model server at once."""
     models_in_flight: int = Field(1, ge=1, le=64)
     """Models that may run at once; more than one only where the server's memory holds them."""
     breaker_failures: int = Field(5, ge=1)
     """Failures of the model server in a row that open the breaker."""
-    breaker_recovery: float = Field(60.0, gt=0)
+    breaker_recovery: float = Field(60.0, gt=0, allow_inf_nan=False)
     """Seconds from opening to the first probe."""
 
     agent_name: AgentName | None = Field(None, validation_alias="AGENT_NAME")
@@ -74,10 +77,10 @@ class Settings(BaseSettings):
         min_length=1,
         max_length=60,
     )
-    health_check_interval: float = Field(30.0, gt=0, validation_alias="HEALTH_CHECK_INTERVAL")
+    health_check_interval: float = Field(30.0, gt=0, allow_inf_nan=False, validation_alias="HEALTH_CHECK_INTERVAL")
     """Seconds between two reports."""
-    heartbeat_interval: float = Field(30.0, gt=0, validation_alias="HEARTBEAT_INTERVAL")
-    grace_period: float = Field(30.0, ge=0)
+    heartbeat_interval: float = Field(30.0, gt=0, allow_inf_nan=False, validation_alias="HEARTBEAT_INTERVAL")
+    grace_period: float = Field(30.0, ge=0, allow_inf_nan=False)
     """Seconds that running tasks get to end once a stop was asked for."""
     log_level: str = Field("INFO", pattern=r"(?i)^(debug|info|warning|error|critical)$", validation_alias="LOG_LEVEL")
     backend_url: str | None = Field(None, repr=False, validation_alias="BACKEND_URL")

@@ -1,0 +1,57 @@
+import asyncio
+import re
+import signal
+
+import httpx
+import pytest
+
+from agents.local_model import Progress
+from tests.support.command_line import Cli
+from tests.support.program import program, sutazai
+
+
+async def test_the_local_model_serves_on_a_free_port_and_ends_on_ctrl_c() -> None:
+    command = sutazai("local-model", "--port", "0", "--threads", "1", "--alias", "mine:1=smollm2:135m")
+    async with program(*command) as running:
+        await running.says("Ctrl-C ends")
+        found = re.search(r"OLLAMA_URL=(http://127\.0\.0\.1:\d+)\.", running.out)
+        assert found is not None
+        async with httpx.AsyncClient() as client:
+            tags = (await client.get(f"{found[1]}/api/tags")).json()
+        assert "mine:1" in {model["name"] for model in tags["models"]}
+        running.send(signal.SIGINT)
+        assert await running.ends() == 0
+    assert "Traceback" not in running.err
+
+
+@pytest.mark.parametrize("text", ["mine", "=smollm2", "mine="])
+def test_an_alias_that_is_no_pair_is_refused_with_an_example(cli: Cli, text: str) -> None:
+    ran = cli("local-model", "--alias", text)
+    assert ran.code == 2
+    assert f"--alias is '{text}': write NAME=MODEL" in " ".join(ran.err.replace("│", " ").split())
+
+
+async def test_an_alias_that_points_nowhere_and_a_taken_port_are_told(cli: Cli) -> None:
+    ran = await asyncio.to_thread(cli, "local-model", "--port", "0", "--alias", "mine=nothing")
+    assert ran.code == 8
+    assert "nothing" in ran.sentence
+    async with await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", 0) as taken:
+        port = taken.sockets[0].getsockname()[1]
+        ran = await asyncio.to_thread(cli, "local-model", "--port", str(port))
+    assert ran.code == 8
+    assert f"error: Cannot listen on 127.0.0.1:{port}: Address already in use" in ran.sentence
+
+
+def test_fetching_the_weights_shows_how_far_it_is(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    async def ensure(on_progress: object) -> None:
+        assert callable(on_progress)
+        for progress in (Progress("downloading", 10, 20), Progress("checking", 20, 20)):
+            on_progress(progress)
+            told.append(progress.stage)
+
+    monkeypatch.setattr("agents.local_model.ensure_weights", ensure)
+    ran = cli("local-model", "--port", "0", "--alias", "mine=nothing")
+    assert ran.code == 8
+    assert told == ["downloading", "checking"]

@@ -1,0 +1,158 @@
+import asyncio
+import logging
+import os
+import runpy
+import signal
+import sys
+from importlib import metadata
+
+import pytest
+import structlog
+
+from agents.core import version
+from agents.core.catalog import AgentFileError
+from agents.core.exit_codes import KNOWN_ERRORS, ExitCode, exit_code_of
+from agents.core.log import configure_logging
+from agents.core.model_errors import ModelNotFound
+from agents.core.process import run_process, stopping_on_signals
+from agents.core.process_usage import ProcessUsage
+from agents.core.settings import SettingsError
+from bus.errors import (
+    AccessRefused,
+    BrokerUnreachable,
+    PublishTimeout,
+    ReplyTimeout,
+    TopologyError,
+    UnknownAgent,
+    VhostRefused,
+)
+from bus.private_node import PrivateNodeError
+
+CODES = [
+    (BrokerUnreachable("x"), 3),
+    (PrivateNodeError("x"), 3),
+    (AccessRefused("x"), 4),
+    (VhostRefused("x"), 4),
+    (TopologyError("x"), 4),
+    (UnknownAgent("x"), 5),
+    (ReplyTimeout("x"), 7),
+    (ModelNotFound("x"), 8),
+    (SettingsError("x"), 2),
+    (AgentFileError("x"), 2),
+    (PublishTimeout("x"), 1),
+]
+
+
+@pytest.mark.parametrize(("error", "code"), CODES, ids=lambda value: type(value).__name__)
+def test_a_known_error_is_one_line_on_standard_error_and_its_exit_code(
+    error: Exception, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def main() -> None:
+        raise error
+
+    assert isinstance(error, KNOWN_ERRORS)
+    assert exit_code_of(error) == code
+    with pytest.raises(SystemExit) as ended:
+        run_process(main)
+    assert ended.value.code == code
+    assert capsys.readouterr().err == f"error: {error}\n"
+
+
+def test_an_unknown_error_is_a_fault_of_the_program_and_shown_whole() -> None:
+    async def main() -> None:
+        raise KeyError("bug")
+
+    with pytest.raises(KeyError):
+        run_process(main)
+    assert exit_code_of(KeyError()) is ExitCode.UNEXPECTED
+
+
+def test_ctrl_c_before_anything_listens_ends_with_130_and_no_words(capsys: pytest.CaptureFixture[str]) -> None:
+    async def main() -> None:
+        signal.raise_signal(signal.SIGINT)
+        await asyncio.sleep(10)
+
+    with pytest.raises(SystemExit) as ended:
+        run_process(main)
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == ""
+
+
+def test_the_fast_event_loop_is_used_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    loops: list[str] = []
+
+    async def main() -> None:
+        loops.append(type(asyncio.get_running_loop()).__module__.split(".")[0])
+
+    run_process(main)
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    run_process(main)
+    assert loops == ["uvloop", "asyncio"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_the_first_signal_asks_for_a_stop_and_handlers_end_with_the_block(number: signal.Signals) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    asked = asyncio.Event()
+    with stopping_on_signals(asked.set):
+        os.kill(os.getpid(), number)
+        async with asyncio.timeout(5):
+            await asked.wait()
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+async def test_the_second_signal_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes: asyncio.Queue[int] = asyncio.Queue()
+    monkeypatch.setattr(os, "_exit", codes.put_nowait)
+    asked = asyncio.Event()
+    async with asyncio.timeout(5):
+        with stopping_on_signals(asked.set):
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asked.wait()
+            os.kill(os.getpid(), signal.SIGINT)
+            assert await codes.get() == 130
+
+
+def test_lines_are_json_with_a_level_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("warning")
+    log = structlog.get_logger("x")
+    log.info("not.shown")
+    log.error("shown", field=1, exc_info=ValueError("inner"))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert '"event": "shown"' in line
+    assert '"level": "error"' in line
+    assert '"exc_value": "inner"' in line
+
+
+def test_lines_are_for_people_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    configure_logging("info")
+    structlog.get_logger("x").info("host.started", agents=2)
+    shown = capsys.readouterr().err
+    assert "host.started" in shown
+    assert "{" not in shown
+
+
+def test_libraries_speak_only_at_debug() -> None:
+    configure_logging("info")
+    assert not logging.getLogger("aiormq").isEnabledFor(logging.ERROR)
+    configure_logging("debug")
+    assert logging.getLogger("aiormq").isEnabledFor(logging.DEBUG)
+
+
+def test_usage_is_measured_at_each_reading() -> None:
+    usage = ProcessUsage()
+    sum(range(3_000_000))
+    assert usage.cpu_percent() > 0
+    assert usage.memory_bytes > 10_000_000
+
+
+def test_a_copy_that_is_not_installed_has_a_version_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    assert metadata.version("sutazai-agents") == version.VERSION
+    monkeypatch.setattr(metadata, "version", missing)
+    assert runpy.run_path(version.__file__)["VERSION"] == "0+unknown"

@@ -1,0 +1,84 @@
+import math
+
+import pytest
+from hypothesis import given
+from pydantic import TypeAdapter, ValidationError
+
+from schemas import (
+    AgentReport,
+    BreakerReport,
+    EventKind,
+    HostReport,
+    PoolReport,
+    Report,
+    TaskError,
+    TaskEvent,
+    TaskResult,
+    TaskStatus,
+    Usage,
+    now,
+)
+from tests.support.messages import results, usages
+
+REPORTS: list[Report] = [
+    BreakerReport(host="h", name="n", state="open", consecutive_failures=1, trip_count=2, time_until_retry=3.5),
+    PoolReport(
+        host="h", slots=1, active=0, waiting=0, waiting_by_priority={"high": 1}, loaded_lane=None, stats={"requests": 1}
+    ),
+    AgentReport(host="h", agent="a", consumer="consuming", prefetch=1, held=0, health={"ok": True}),
+    HostReport(host="h", version="1", agents=["a"], state="running", uptime=1.0, memory_bytes=2, cpu_percent=3.0),
+]
+
+
+@given(results)
+def test_a_result_survives_its_way_over_the_wire(result: TaskResult) -> None:
+    assert TaskResult.model_validate_json(result.model_dump_json()) == result
+
+
+@pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.kind.value)
+def test_a_report_is_read_as_its_own_kind(report: Report) -> None:
+    adapter: TypeAdapter[Report] = TypeAdapter(Report)
+    read = adapter.validate_json(report.model_dump_json())
+    assert (type(read), read) == (type(report), report)
+
+
+def test_an_event_survives_its_way_over_the_wire() -> None:
+    event = TaskEvent(task_id="t", agent="a", kind=EventKind.CHUNK, host="h", data={"text": "hel", "sequence": 0})
+    assert TaskEvent.model_validate_json(event.model_dump_json()) == event
+
+
+def test_a_result_needs_an_id_and_a_status_alone() -> None:
+    result = TaskResult(task_id="t", status=TaskStatus.COMPLETED)
+    assert (result.result, result.processing_time, result.attempt, result["error"]) == (None, 0.0, 1, None)
+
+
+def test_an_error_may_be_a_sentence_or_a_code_with_one() -> None:
+    told = TaskResult.model_validate({"task_id": "t", "status": "failed", "error": {"code": "c", "message": "m"}})
+    assert told.error == TaskError(code="c", message="m")
+    assert TaskResult(task_id="t", status=TaskStatus.FAILED, error="m").error == "m"
+
+
+def test_what_json_cannot_say_is_null() -> None:
+    result = TaskResult(task_id="t", status=TaskStatus.COMPLETED, result=[math.nan, math.inf])
+    assert '"result":[null,null]' in result.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("status", "done"), ("processing_time", -1), ("attempt", 0), ("task_id", "ü"), ("agent", "A")]
+)
+def test_an_invalid_field_is_named(field: str, value: object) -> None:
+    with pytest.raises(ValidationError, match=rf"{field}\n"):
+        TaskResult.model_validate({"task_id": "t", "status": "failed", field: value})
+
+
+@given(usages, usages)
+def test_usages_add_up_field_by_field(one: Usage, other: Usage) -> None:
+    both = one.plus(other)
+    assert both == other.plus(one)
+    assert both.tokens_in == one.tokens_in + other.tokens_in
+    assert both.plus(Usage()) == both
+
+
+def test_now_is_in_utc() -> None:
+    assert now().utcoffset() is not None
+    assert now().isoformat().endswith("+00:00")
