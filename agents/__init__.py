@@ -9,7 +9,7 @@ from agents.core.base_agent_v2 import AgentStatus, BaseAgent, BaseAgentV2
 from agents.core.circuit_breaker import CircuitBreaker, CircuitBreakerOpenException, CircuitState
 from agents.core.host import Host
 from agents.core.markdown_agent import MarkdownAgent
-from agents.core.model_errors import ModelError
+from agents.core.model.errors import ModelError
 from agents.core.ollama_integration import OllamaConfig
 from agents.core.ollama_pool import OllamaConnectionPool
 from agents.core.request_queue import RequestPriority, RequestQueue

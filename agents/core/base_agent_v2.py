@@ -12,15 +12,15 @@ from uuid import uuid4
 import structlog
 
 from agents.core.agent_statistics import AgentStatistics
-from agents.core.model_access import ModelAccess
-from agents.core.model_choice import ModelChoice
+from agents.core.model.access import ModelAccess
+from agents.core.model.choice import ModelChoice
+from agents.core.model.task_scope import OnChunk, TaskScope, task_scope
 from agents.core.ollama_integration import OllamaConfig
 from agents.core.ollama_pool import OllamaConnectionPool
 from agents.core.process import run_process
 from agents.core.process_usage import ProcessUsage
 from agents.core.returned import result_of
 from agents.core.settings import DEFAULT_CONFIG_PATH, Settings, load_settings
-from agents.core.task_scope import OnChunk, TaskScope, task_scope
 from agents.core.version import VERSION
 from bus.runner import Attempt
 from schemas import EventKind, TaskMessage, TaskResult, TaskStatus, now
@@ -136,7 +136,7 @@ class BaseAgentV2:
         """Return a model's text for a prompt, in the priority of the task at hand.
 
         Raises:
-            ModelError: see agents/core/model_errors.py. Let it pass: the consumer knows what each means for the task.
+            ModelError: see agents/core/model/errors.py. Let it pass: the consumer knows what each means for the task.
         """
         return await self.models.generate(prompt, model, system, options)
 
@@ -190,7 +190,8 @@ class BaseAgentV2:
         with self.statistics.one_run() as run, task_scope(scope):
             result = result_of(await self._process(task), task)
             run.failed = result.status is not TaskStatus.COMPLETED
-        return result.model_copy(update={"usage": scope.usage, "model": result.model or scope.model})
+        usage = scope.usage if result.usage is None else scope.usage.plus(result.usage)
+        return result.model_copy(update={"usage": usage, "model": result.model or scope.model})
 
     async def _process(self, task: TaskMessage) -> object:
         returned = self.process_task(task)

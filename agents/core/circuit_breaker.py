@@ -16,10 +16,10 @@ from typing import Any, ParamSpec, TypeVar, cast, overload
 import structlog
 
 from agents.core.arguments import positive_or_none
-from agents.core.circuit_permit import CircuitBreakerOpenException, CircuitBreakerTimeoutException, Permit
-from agents.core.circuit_states import BreakerRules, CircuitState, Closed, Open, Signal, State, transition
-from agents.core.circuit_statistics import CircuitStatistics
-from agents.core.invocation import is_async
+from agents.core.breaker.permit import CircuitBreakerOpenException, CircuitBreakerTimeoutException, Permit
+from agents.core.breaker.states import BreakerRules, CircuitState, Closed, Open, Signal, State, transition
+from agents.core.breaker.statistics import CircuitStatistics
+from agents.core.requests.invocation import is_async
 from agents.core.time_limit import time_limit
 
 __all__ = [

@@ -3,9 +3,18 @@
 from enum import IntEnum
 
 from agents.core.catalog import AgentFileError
-from agents.core.model_errors import ModelError
+from agents.core.model.errors import ModelError
 from agents.core.settings import SettingsError
-from bus.errors import BrokerUnreachable, BusError, ConnectError, ReplyTimeout, TopologyError, UnknownAgent
+from bus.errors import (
+    BrokerUnreachable,
+    BusError,
+    ConnectError,
+    PublishError,
+    PublishTimeout,
+    ReplyTimeout,
+    TopologyError,
+    UnknownAgent,
+)
 from bus.private_node import PrivateNodeError
 
 
@@ -33,6 +42,8 @@ _CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
     (UnknownAgent, ExitCode.UNKNOWN_AGENT),
     (ConnectError, ExitCode.BROKER_REFUSES),
     (TopologyError, ExitCode.BROKER_REFUSES),
+    (PublishTimeout, ExitCode.TIMED_OUT),
+    (PublishError, ExitCode.BROKER_REFUSES),
     (ReplyTimeout, ExitCode.TIMED_OUT),
     (ModelError, ExitCode.MODEL),
     (SettingsError, ExitCode.USAGE),

@@ -8,7 +8,7 @@ from typing import Final, Self
 import structlog
 
 from agents.core.base_agent_v2 import AgentStatus, BaseAgentV2
-from agents.core.model_pool import make_pool
+from agents.core.model.pool import make_pool
 from agents.core.ollama_pool import OllamaConnectionPool
 from agents.core.outage import OutageWatch
 from agents.core.process import stopping_on_signals

@@ -5,7 +5,7 @@ from typing import Any
 
 from agents.core.base_agent_v2 import BaseAgentV2
 from agents.core.catalog import AgentFile
-from agents.core.model_choice import ModelChoice
+from agents.core.model.choice import ModelChoice
 from agents.core.tiers import settings_of
 from schemas import TaskMessage
 

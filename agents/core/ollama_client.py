@@ -10,8 +10,8 @@ from typing import Any, Final, Self
 
 import httpx
 
-from agents.core.completion import Answer, Completion, Embeddings, read_line
-from agents.core.model_errors import (
+from agents.core.model.completion import Answer, Completion, Embeddings, read_line
+from agents.core.model.errors import (
     IncompleteStream,
     ModelError,
     ModelNotFound,
@@ -20,12 +20,12 @@ from agents.core.model_errors import (
     ModelUnreachable,
     TimeoutPhase,
 )
-from agents.core.model_requests import Json, ModelRequest
-from agents.core.model_timeouts import ModelTimeouts, patience
-from agents.core.ndjson import LineSplitter
-from agents.core.ollama_replies import error_of_reply
-from agents.core.server_url import parse_url
-from agents.core.task_scope import OnChunk
+from agents.core.model.ndjson import LineSplitter
+from agents.core.model.replies import error_of_reply
+from agents.core.model.requests import Json, ModelRequest
+from agents.core.model.server_url import parse_url
+from agents.core.model.task_scope import OnChunk
+from agents.core.model.timeouts import ModelTimeouts, patience
 from schemas import Usage
 
 Transport = httpx.AsyncBaseTransport
@@ -94,7 +94,7 @@ class OllamaClient:
         """Ask a model and return its whole answer; `on_chunk` sees the text as it comes.
 
         Raises:
-            ModelError: see model_errors.py. What `on_chunk` raises comes through as it is.
+            ModelError: see model/errors.py. What `on_chunk` raises comes through as it is.
         """
         answer = Answer(request.model)
         lines = self._lines(request.path, request.to_json(), model=request.model)
@@ -111,7 +111,7 @@ class OllamaClient:
 
         Raises:
             NotSupported: the model generates text; embeddings need a model made for them.
-            ModelError: see model_errors.py.
+            ModelError: see model/errors.py.
         """
         body = {"model": model, "input": list(inputs), "options": dict(options or {})}
         reply = read_line(await self._ask("POST", "/api/embed", body, model=model, seconds=self.timeouts.total))
@@ -123,7 +123,7 @@ class OllamaClient:
         """Load a model and return when it is ready. `keep_alive` sticks to the runner until it is unloaded.
 
         Raises:
-            ModelError: see model_errors.py.
+            ModelError: see model/errors.py.
         """
         body: Json = {"model": model, "options": dict(options or {})}
         body |= {} if keep_alive is None else {"keep_alive": keep_alive}
@@ -140,7 +140,7 @@ class OllamaClient:
 
         Raises:
             ModelNotFound: the registry does not have it, or cannot be reached.
-            ModelError: see model_errors.py.
+            ModelError: see model/errors.py.
         """
         status = ""
         async with aclosing(self._lines("/api/pull", {"model": model, "stream": True}, model=model)) as lines:

@@ -11,20 +11,20 @@ import structlog
 
 from agents.core.arguments import positive_or_none, whole_at_least
 from agents.core.circuit_breaker import CircuitBreaker, CircuitState
-from agents.core.completion import Completion, Embeddings
-from agents.core.dispatcher import Call, Dispatcher
-from agents.core.lane import Lane, lane_of
-from agents.core.model_errors import ModelError, ModelPoolClosed, ModelServerFault
-from agents.core.model_names import resolve_model
-from agents.core.model_requests import GenerateRequest, ModelRequest, chat_request, generate_request
-from agents.core.model_store import ModelStore
-from agents.core.model_timeouts import ModelTimeouts
+from agents.core.model.completion import Completion, Embeddings
+from agents.core.model.connection import ConnectionShelf
+from agents.core.model.dispatcher import Call, Dispatcher
+from agents.core.model.errors import ModelError, ModelPoolClosed, ModelServerFault
+from agents.core.model.lane import Lane, lane_of
+from agents.core.model.names import resolve_model
+from agents.core.model.requests import GenerateRequest, ModelRequest, chat_request, generate_request
+from agents.core.model.server_url import parse_url, url_from_environment
+from agents.core.model.statistics import PoolStats, pool_report
+from agents.core.model.store import ModelStore
+from agents.core.model.task_scope import OnChunk, current_priority, current_scope
+from agents.core.model.timeouts import ModelTimeouts
 from agents.core.ollama_client import OllamaClient, Transport
-from agents.core.pool_stats import PoolStats, pool_report
-from agents.core.pooled_connection import ConnectionShelf
 from agents.core.request_queue import RequestQueue
-from agents.core.server_url import parse_url, url_from_environment
-from agents.core.task_scope import OnChunk, current_priority, current_scope
 from schemas import HIGHEST, Usage
 
 log = structlog.get_logger(__name__)
@@ -164,7 +164,7 @@ class OllamaConnectionPool:
         arguments options of the model.
 
         Raises:
-            ModelError: see model_errors.py.
+            ModelError: see model/errors.py.
         """
         return (await self.complete(generate_request(prompt, model, system, temperature, max_tokens, options))).text
 
@@ -179,7 +179,7 @@ class OllamaConnectionPool:
         """Return a model's answer to a conversation. `format`, `think` and `tools` become fields of the request.
 
         Raises:
-            ModelError: see model_errors.py.
+            ModelError: see model/errors.py.
         """
         return (await self.complete(chat_request(messages, model, temperature, max_tokens, options))).text
 
@@ -193,7 +193,7 @@ class OllamaConnectionPool:
         take back the first. The task's own retry does that, and says so with its `retrying` event.
 
         Raises:
-            ModelError: see model_errors.py.
+            ModelError: see model/errors.py.
         """
         scope = current_scope()
         listener = on_chunk or (scope.on_chunk if scope else None)
@@ -212,7 +212,7 @@ class OllamaConnectionPool:
 
         Raises:
             NotSupported: the model generates text.
-            ModelError: see model_errors.py.
+            ModelError: see model/errors.py.
         """
         name = self._resolve(model)
 
@@ -228,7 +228,7 @@ class OllamaConnectionPool:
         """Load a model, pulling it first where it is missing, so that the next request finds it warm.
 
         Raises:
-            ModelError: see model_errors.py.
+            ModelError: see model/errors.py.
         """
         name = self._resolve(model)
 

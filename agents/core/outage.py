@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from agents.core.circuit_breaker import CircuitState
-from agents.core.model_errors import ModelError, ModelUnavailable, is_server_failure
+from agents.core.model.errors import ModelError, ModelUnavailable, is_server_failure
 from agents.core.ollama_pool import OllamaConnectionPool
 from bus.consumer import Consumer
 

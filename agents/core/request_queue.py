@@ -1,6 +1,6 @@
 """RequestQueue: bounded, prioritised access to a scarce service, one lane (model) at a time.
 
-What runs next is decided in `scheduling.py`, and run by `request_runner.py`.
+What runs next is decided in `requests/schedule.py`, and run by `requests/runner.py`.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ from typing import Any, Self
 from uuid import uuid4
 
 from agents.core.arguments import positive_or_none, whole_at_least
-from agents.core.request_attempt import RetryRules, exponential_backoff, retry_unless_timeout
-from agents.core.request_record import (
+from agents.core.requests.attempt import RetryRules, exponential_backoff, retry_unless_timeout
+from agents.core.requests.record import (
     QueueClosedError,
     QueueFullError,
     Request,
@@ -23,8 +23,8 @@ from agents.core.request_record import (
     RequestTimeoutError,
     Work,
 )
-from agents.core.request_runner import RequestRunner
-from agents.core.scheduling import Entry, Schedule
+from agents.core.requests.runner import RequestRunner
+from agents.core.requests.schedule import Entry, Schedule
 from agents.core.time_limit import time_limit
 from schemas import Priority, parse_priority, priority_name
 

@@ -17,7 +17,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from agents.core.server_url import DEFAULT_URL
+from agents.core.model.server_url import DEFAULT_URL
 from agents.core.tiers import TIERS, Tier
 from bus.retry import RetryPolicy
 from bus.topology import QueueType, Topology

@@ -11,7 +11,7 @@ LocalModelError           a ModelError, so that every program shows it as one se
     └── ServerBusyError   503: too many requests wait for a model to load
 """
 
-from agents.core.model_errors import ModelError
+from agents.core.model.errors import ModelError
 
 
 class LocalModelError(ModelError):

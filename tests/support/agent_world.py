@@ -10,7 +10,7 @@ from typing import Any
 from agents.core.base_agent_v2 import BaseAgentV2
 from agents.core.circuit_breaker import CircuitBreaker
 from agents.core.host import Host
-from agents.core.model_errors import ModelServerFault
+from agents.core.model.errors import ModelServerFault
 from agents.core.ollama_pool import OllamaConnectionPool
 from agents.core.settings import Settings, load_settings
 from bus.broker import Broker

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from agents.core.model_names import is_installed
-from agents.core.server_url import DEFAULT_URL, VARIABLES
+from agents.core.model.names import is_installed
+from agents.core.model.server_url import DEFAULT_URL, VARIABLES
 
 BROKER_VARIABLES: Final = ("AMQP_URL", "RABBITMQ_URL")
 

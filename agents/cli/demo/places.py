@@ -14,10 +14,10 @@ from agents.cli.demo.choices import (
     pick_installed,
 )
 from agents.cli.weights import fetch_weights
-from agents.core.model_errors import ModelError
-from agents.core.model_timeouts import ModelTimeouts
+from agents.core.model.errors import ModelError
+from agents.core.model.server_url import DEFAULT_URL
+from agents.core.model.timeouts import ModelTimeouts
 from agents.core.ollama_client import OllamaClient
-from agents.core.server_url import DEFAULT_URL
 from agents.core.settings import SettingsError
 from agents.core.tiers import TIERS, Tier
 from bus.private_node import PrivateNode, find_server

@@ -2,12 +2,12 @@
 
 import pytest
 
+from agents.core.breaker.states import LOST_PROBE_AFTER
 from agents.core.circuit_breaker import (
     CircuitBreaker,
     CircuitBreakerOpenException,
     CircuitState,
 )
-from agents.core.circuit_states import LOST_PROBE_AFTER
 from tests.support.clock import FakeClock
 
 

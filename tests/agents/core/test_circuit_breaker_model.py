@@ -15,8 +15,8 @@ from hypothesis.stateful import (
     rule,
 )
 
+from agents.core.breaker.states import LOST_PROBE_AFTER
 from agents.core.circuit_breaker import CircuitBreaker, CircuitBreakerOpenException, CircuitState, Permit
-from agents.core.circuit_states import LOST_PROBE_AFTER
 
 TIMEOUT = 10.0
 MAX_CALLS = 2

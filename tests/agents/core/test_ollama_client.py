@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from agents.core.model_errors import (
+from agents.core.model.errors import (
     BadModelRequest,
     IncompleteStream,
     ModelError,
@@ -16,8 +16,8 @@ from agents.core.model_errors import (
     ModelUnreachable,
     TimeoutPhase,
 )
-from agents.core.model_requests import ChatRequest, GenerateRequest
-from agents.core.model_timeouts import ModelTimeouts
+from agents.core.model.requests import ChatRequest, GenerateRequest
+from agents.core.model.timeouts import ModelTimeouts
 from agents.core.ollama_client import OllamaClient, PullProgress
 from tests.support.scripted_ollama import DONE, VERSION, Body, ScriptedOllama, answer, lines, refusal, streamed
 from tests.support.tiny_http import TinyHttp, chunked

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from agents.core.circuit_breaker import CircuitBreaker
-from agents.core.model_errors import (
+from agents.core.model.errors import (
     BadModelRequest,
     IncompleteStream,
     ModelNotFound,
@@ -17,10 +17,10 @@ from agents.core.model_errors import (
     ModelServerFault,
     ModelUnreachable,
 )
-from agents.core.model_requests import GenerateRequest
+from agents.core.model.requests import GenerateRequest
+from agents.core.model.task_scope import TaskScope, task_scope
 from agents.core.ollama_client import OllamaClient
 from agents.core.ollama_pool import OllamaConnectionPool
-from agents.core.task_scope import TaskScope, task_scope
 from tests.support.scripted_ollama import ScriptedOllama, answer, refusal, streamed
 from tests.support.waiting import wait_until
 

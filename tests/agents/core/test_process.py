@@ -13,7 +13,7 @@ from agents.core import version
 from agents.core.catalog import AgentFileError
 from agents.core.exit_codes import KNOWN_ERRORS, ExitCode, exit_code_of
 from agents.core.log import configure_logging
-from agents.core.model_errors import ModelNotFound
+from agents.core.model.errors import ModelNotFound
 from agents.core.process import run_process, stopping_on_signals
 from agents.core.process_usage import ProcessUsage
 from agents.core.settings import SettingsError

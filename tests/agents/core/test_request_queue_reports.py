@@ -5,10 +5,10 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from agents.core import request_book
 from agents.core.request_queue import (
     RequestQueue,
 )
+from agents.core.requests import book
 
 STAT_KEYS = {
     "name",
@@ -53,7 +53,7 @@ async def hang() -> None:
 
 
 async def test_only_the_newest_results_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_book, "KEPT_RESULTS", 2)
+    monkeypatch.setattr(book, "KEPT_RESULTS", 2)
     async with RequestQueue(max_concurrent=1) as queue:
         requests = [await queue.submit(add, number) for number in range(3)]
         assert await queue.wait_for_completion(timeout=5)

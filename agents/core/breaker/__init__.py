@@ -1,0 +1,1 @@
+"""What `circuit_breaker.py` is made of."""

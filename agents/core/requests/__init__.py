@@ -1,0 +1,1 @@
+"""What `request_queue.py` is made of."""

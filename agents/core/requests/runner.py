@@ -1,0 +1,140 @@
+"""Runs requests in the order of the schedule: each attempt is a named task that the runner owns.
+
+There is no dispatcher task: adding, cancelling and ending a request each start what may start then.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from agents.core.requests.attempt import RetryRules, attempt, cancelled, outcome_of
+from agents.core.requests.book import RequestBook
+from agents.core.requests.record import Outcome, Request
+from agents.core.requests.schedule import Schedule
+from agents.core.requests.statistics import RequestStatistics
+
+log = structlog.get_logger(__name__)
+
+
+class RequestRunner:
+    """Takes requests from `add` to their outcome in the book."""
+
+    def __init__(
+        self,
+        name: str,
+        schedule: Schedule,
+        retries: RetryRules,
+        clock: Callable[[], float],
+        linger: Callable[[float], float],
+    ) -> None:
+        self.name = name
+        self.schedule = schedule
+        self.book = RequestBook()
+        self.statistics = RequestStatistics()
+        self.stopped = False
+        self._retries = retries
+        self._clock = clock
+        self._linger = linger
+        self._backing_off: dict[str, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[Outcome]] = set()
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait, for a slot or for the time of their retry."""
+        return self.schedule.waiting + len(self._backing_off)
+
+    def add(self, request: Request) -> None:
+        """Take in a request, and start it if it may."""
+        self.schedule.add(request.entry)
+        self.book.open[request.id] = request
+        self.statistics.submitted(request.entry.arrived)
+        log.debug("request.queued", queue=self.name, id=request.id, priority=request.entry.priority)
+        self._start_what_may()
+
+    def cancel(self, requests: Iterable[Request], why: str) -> None:
+        """Settle open requests as cancelled. The slot of a running one is free once its task has ended."""
+        for request in requests:
+            self._drop(request)
+            self._settle(request, cancelled(f"request {request.id!r} {why}"))
+        self._start_what_may()
+
+    async def stop(self) -> None:
+        """Start nothing more, cancel all open requests, and wait for all tasks but the caller's own."""
+        self.stopped = True
+        self.cancel(list(self.book.open.values()), "was cancelled because its queue was closed")
+        others = self._tasks - {asyncio.current_task()}
+        if others:
+            await asyncio.wait(others)
+
+    def _drop(self, request: Request) -> None:
+        if request.task is not None:
+            _cancel_another(request.task)
+        elif (timer := self._backing_off.pop(request.id, None)) is not None:
+            timer.cancel()
+        else:
+            self.schedule.remove(request.id)
+
+    def _start_what_may(self) -> None:
+        now = self._clock()
+        while not self.stopped and (entry := self.schedule.start(now)) is not None:
+            self._start(self.book.open[entry.id], now)
+
+    def _start(self, request: Request, now: float) -> None:
+        if not request.attempts:
+            self.statistics.started(now - request.entry.arrived)
+        request.attempts += 1
+        request.attempt_began = now
+        task = asyncio.create_task(
+            attempt(request, self._retries), name=f"{self.name}:{request.id}", context=request.work.context
+        )
+        request.task = task
+        self._tasks.add(task)
+        # Not in a `finally` of the task: one that is cancelled before its first step never gets there.
+        task.add_done_callback(lambda task: self._attempt_ended(request, task))
+        log.debug("request.started", queue=self.name, id=request.id, attempt=request.attempts)
+
+    def _attempt_ended(self, request: Request, task: asyncio.Task[Outcome]) -> None:
+        ran = self._clock() - request.attempt_began
+        self._tasks.discard(task)
+        self.statistics.attempted(ran)
+        request.task = None
+        outcome = outcome_of(task, request.id)
+        if request.outcome is None:  # else it was cancelled meanwhile
+            self._conclude(request, outcome)
+        self._free(request, outcome, ran)
+
+    def _free(self, request: Request, outcome: Outcome, ran: float) -> None:
+        """Give the slot back: at once, or after a moment in which something more urgent than what waits may come."""
+        moment = self._linger(ran) if self.schedule.waiting and outcome.retry_in is None else 0.0
+        if moment > 0:
+            asyncio.get_running_loop().call_later(moment, self._finish, request.id)
+        else:
+            self._finish(request.id)
+
+    def _finish(self, request_id: str) -> None:
+        self.schedule.finish(request_id, self._clock())
+        self._start_what_may()
+
+    def _conclude(self, request: Request, outcome: Outcome) -> None:
+        if outcome.retry_in is None:
+            self._settle(request, outcome)
+            return
+        log.debug("request.retrying", queue=self.name, id=request.id, seconds=outcome.retry_in)
+        timer = asyncio.get_running_loop().call_later(outcome.retry_in, self._retry, request)
+        self._backing_off[request.id] = timer
+
+    def _retry(self, request: Request) -> None:
+        del self._backing_off[request.id]
+        self.schedule.add(request.entry)
+        self._start_what_may()
+
+    def _settle(self, request: Request, outcome: Outcome) -> None:
+        self.book.settle(request, outcome)
+        self.statistics.ended[outcome.status] += 1
+        log.debug("request.finished", queue=self.name, id=request.id, status=outcome.status.value)
+
+
+def _cancel_another(task: asyncio.Task[Outcome]) -> None:
+    if task is not asyncio.current_task():  # a request that closes its own queue must get to the end of that
+        task.cancel()

@@ -1,0 +1,119 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from agents.core.model.errors import (
+    BadModelRequest,
+    ModelError,
+    ModelNotFound,
+    ModelOverloaded,
+    ModelRefused,
+    ModelServerError,
+    NotSupported,
+)
+from agents.core.model.replies import error_in_stream, error_of_reply
+
+RECORDED = json.loads((Path(__file__).parent / "ollama_transcripts.json").read_text())
+"""Replies of a real server. `request` names the question, `body` is what it sent."""
+
+MEANING: dict[str, type[ModelError]] = {
+    "invalid format": BadModelRequest,
+    "must be of type float32": BadModelRequest,
+    "does not support thinking": NotSupported,
+    "does not support tools": NotSupported,
+    "Multimodal data provided": NotSupported,
+    "This server does not support embeddings": NotSupported,
+    "invalid input type": BadModelRequest,
+    "404 page not found": ModelRefused,
+    "model '' not found": BadModelRequest,
+    "not found": ModelNotFound,
+    "model is required": BadModelRequest,
+    "invalid model name": BadModelRequest,
+    "no such host": ModelServerError,
+    "missing request body": BadModelRequest,
+    "unexpected EOF": BadModelRequest,
+    "json: cannot unmarshal": BadModelRequest,
+    "405 method not allowed": ModelRefused,
+    "time: invalid duration": BadModelRequest,
+    "Unsupported type: 'bool'": BadModelRequest,
+}
+
+FAILED = [item for item in RECORDED if item["status"] != 200]
+
+
+def _model_of(request: str) -> str:
+    _, _, body = request.split(" ", 2)
+    return str(json.loads(body).get("model", "")) if body.startswith("{") else ""
+
+
+@pytest.mark.parametrize("item", FAILED, ids=lambda item: item["request"][:60])
+def test_each_recorded_refusal_means_its_error(item: dict[str, str]) -> None:
+    expected = next(kind for text, kind in MEANING.items() if text in item["body"].replace('\\"', '"'))
+    error = error_of_reply(int(item["status"]), item["body"].encode(), model=_model_of(item["request"]))
+    assert type(error) is expected
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (301, ModelRefused),
+        (401, ModelRefused),
+        (403, ModelRefused),
+        (407, ModelRefused),
+        (408, ModelServerError),
+        (413, BadModelRequest),
+        (429, ModelOverloaded),
+        (499, ModelServerError),
+        (500, ModelServerError),
+        (502, ModelServerError),
+        (503, ModelOverloaded),
+        (504, ModelServerError),
+    ],
+)
+def test_statuses_that_were_not_recorded_are_known_too(status: int, kind: type[ModelError]) -> None:
+    assert type(error_of_reply(status, b"<html>no JSON</html>")) is kind
+
+
+def test_a_missing_model_is_named() -> None:
+    error = error_of_reply(404, b'{"error": "model \'nope\' not found"}', model="nope")
+    assert isinstance(error, ModelNotFound)
+    assert error.model == "nope"
+
+
+def test_the_full_queue_of_ollama_is_overload_without_a_time() -> None:
+    error = error_of_reply(503, b'{"error": "server busy, please try again.  maximum pending requests exceeded"}')
+    assert isinstance(error, ModelOverloaded)
+    assert error.retry_after is None
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("3", 3.0), ("Wed, 21 Oct 2026 07:28:00 GMT", None), (None, None)])
+def test_retry_after_is_read_in_seconds(header: str | None, seconds: float | None) -> None:
+    error = error_of_reply(429, b"", retry_after=header)
+    assert isinstance(error, ModelOverloaded)
+    assert error.retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("an error was encountered while running the model: unexpected EOF", ModelServerError),
+        ('invalid format: "yaml"', BadModelRequest),
+        ('"m" does not support thinking', NotSupported),
+    ],
+)
+def test_an_error_line_means_what_a_500_of_its_text_means(text: str, kind: type[ModelError]) -> None:
+    assert type(error_in_stream(text)) is kind
+
+
+@pytest.mark.parametrize("body", [b'{"error": {"message": "deep"}}', b'{"error": "{\\"error\\": \\"deep\\"}"}'])
+def test_an_error_of_a_runner_is_unwrapped(body: bytes) -> None:
+    assert str(error_of_reply(500, body)).endswith(": deep")
+
+
+def test_a_long_page_is_cut() -> None:
+    assert len(str(error_of_reply(502, b"x" * 10_000))) < 400
+
+
+def test_an_error_that_only_looks_like_json_is_shown_as_it_is() -> None:
+    assert str(error_of_reply(400, b'{"error": "{not json"}')).endswith('{not json"}')
