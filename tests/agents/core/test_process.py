@@ -39,7 +39,7 @@ CODES = [
     (ModelNotFound("x"), 8),
     (SettingsError("x"), 2),
     (AgentFileError("x"), 2),
-    (PublishTimeout("x"), 1),
+    (PublishTimeout("x"), 7),
 ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-_RECORDS = json.loads((Path(__file__).parents[1] / "core" / "ollama_transcripts.json").read_text())
+_RECORDS = json.loads((Path(__file__).parents[1] / "core" / "model" / "ollama_transcripts.json").read_text())
 _OUR_OWN_WORDS = ("pull model manifest",)
 """Errors whose recorded text names the recording machine's network."""
 

@@ -4,6 +4,7 @@ from itertools import count
 
 import pytest
 
+from agents.core.requests import schedule as schedule_module
 from agents.core.requests.schedule import Entry, Schedule
 
 
@@ -211,7 +212,7 @@ def test_the_views_tell_what_waits_and_runs() -> None:
 
 
 def test_of_a_lane_whose_last_run_is_forgotten_the_arrival_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule, "LANES_REMEMBERED", 1)
+    monkeypatch.setattr(schedule_module, "LANES_REMEMBERED", 1)
     line = Line()
     for name in "ad":
         line.add(name, "tiny")
