@@ -34,10 +34,10 @@ demo: $(VENV)/.run ## Run the main job: agents, a broker, a model, nine tasks
 	@$(BIN)/sutazai demo
 
 test: $(VENV)/.dev ## Run the tests against a real RabbitMQ and a real small model
-	@$(BIN)/python -m pytest -p no:randomly --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -p no:randomly --cov --cov-report=term $(ARGS)
 
 test-random: $(VENV)/.dev ## Run the tests in random order
-	@$(BIN)/python -m pytest --no-cov $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-cov $(ARGS)
 
 check: $(VENV)/.dev ## Lint, formatting and types
 	@$(BIN)/ruff check .

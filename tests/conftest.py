@@ -9,7 +9,7 @@ from hypothesis import settings
 
 from tests.support.broker import Broker, vhost_name, vhost_of
 from tests.support.management import Management, create_vhost, delete_vhost
-from tests.support.session import SessionBroker, machine_server, needs_broker
+from tests.support.session import SessionBroker, has_workers, machine_server, needs_broker
 
 settings.register_profile("suite", deadline=None)  # every test has a time limit; a busy machine is no failure
 settings.load_profile("suite")
@@ -17,16 +17,26 @@ settings.load_profile("suite")
 _SESSION_BROKER = pytest.StashKey[SessionBroker]()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Where several workers run the tests, start one RabbitMQ for all of them before they start."""
+    shared = session.config.stash[_SESSION_BROKER] = SessionBroker(session.config)
+    if has_workers(session.config):
+        shared.share()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
     """Start RabbitMQ outside any test, whose time limit would count a container's download."""
-    shared = session.config.stash[_SESSION_BROKER] = SessionBroker(session.config)
-    try:
-        if needs_broker(session) and not session.config.option.collectonly:
-            shared.get()
-        return (yield)
-    finally:
-        shared.close()
+    is_running_tests = not (has_workers(session.config) or session.config.option.collectonly)
+    if is_running_tests and needs_broker(session):
+        session.config.stash[_SESSION_BROKER].get()
+    return (yield)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End the RabbitMQ that this session started."""
+    session.config.stash[_SESSION_BROKER].close()
 
 
 @pytest.fixture(scope="session")

@@ -52,13 +52,15 @@ def stopping_on_signals(request_stop: Callable[[], None]) -> Iterator[None]:
         log.info("process.stopping", signal=number.name, again="ends at once")
         request_stop()
 
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, receive, number)
     try:
         yield
     finally:
-        for number in STOP_SIGNALS:
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
+            signal.signal(number, handler)
 
 
 def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -10,6 +10,7 @@ import pytest
 
 from bus.private_node import find_server
 from tests.support.broker import Broker, open_broker
+from tests.support.broker_choice import AMQP_URL, MANAGEMENT_URL
 from tests.support.debian import install_server
 from tests.support.errors import NoBrokerError
 
@@ -36,6 +37,13 @@ class SessionBroker:
             self._tell(self._broker, time.monotonic() - began)
         return self._broker
 
+    def share(self) -> None:
+        """Open the broker and tell the workers, which start later, where it is."""
+        broker = self.get()
+        os.environ[AMQP_URL] = broker.amqp_url
+        if broker.management_url is not None:
+            os.environ[MANAGEMENT_URL] = broker.management_url
+
     def close(self) -> None:
         """End the broker if this session started it."""
         self._running.close()
@@ -59,6 +67,11 @@ def machine_server(config: pytest.Config) -> Path:
         config.option.cov_fail_under = 0
         pytest.skip("needs a rabbitmq-server on this machine to start nodes from: apt-get install rabbitmq-server")
     return found
+
+
+def has_workers(config: pytest.Config) -> bool:
+    """Tell whether this process only directs others that run the tests (pytest-xdist)."""
+    return bool(config.getoption("numprocesses", 0)) and not hasattr(config, "workerinput")
 
 
 def needs_broker(session: pytest.Session) -> bool:
