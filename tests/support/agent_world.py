@@ -12,6 +12,7 @@ from agents.core.circuit_breaker import CircuitBreaker
 from agents.core.host import Host
 from agents.core.model.errors import ModelServerFault
 from agents.core.ollama_pool import OllamaConnectionPool
+from agents.core.request_queue import RequestQueue
 from agents.core.settings import Settings, load_settings
 from bus.broker import Broker
 from bus.client import Client
@@ -35,12 +36,15 @@ def memory_url() -> str:
     return f"memory://{secrets.token_hex(4)}"
 
 
-def scripted_pool(ollama: ScriptedOllama, settings: Settings) -> OllamaConnectionPool:
+def scripted_pool(
+    ollama: ScriptedOllama, settings: Settings, queue: RequestQueue | None = None
+) -> OllamaConnectionPool:
     """Return the pool that `settings` describe, in front of a scripted server, which it asks once."""
     return OllamaConnectionPool(
         "http://scripted",
         max_connections=settings.max_ollama_connections,
         max_retries=0,
+        queue=queue,
         lanes_in_flight=settings.models_in_flight,
         default_model=settings.ollama_default_model,
         breaker=CircuitBreaker(settings.breaker_failures, settings.breaker_recovery, ModelServerFault, name="model"),
@@ -67,6 +71,7 @@ async def agent_world(
     ollama: ScriptedOllama | None = None,
     amqp_url: str | None = None,
     broker: Broker | None = None,
+    queue: RequestQueue | None = None,
     **given: Any,
 ) -> AsyncIterator[AgentWorld]:
     """Run `agents` in a host; `given` are settings."""
@@ -74,7 +79,7 @@ async def agent_world(
     settings = settings_for(amqp_url or memory_url(), **given)
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(connected_client(settings))
-        pool = scripted_pool(scripted, settings)
+        pool = scripted_pool(scripted, settings, queue)
         host = await stack.enter_async_context(Host(agents, settings, broker=broker, pool=pool))
         yield AgentWorld(host, client, scripted)
 

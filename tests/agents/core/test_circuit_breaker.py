@@ -9,21 +9,7 @@ from agents.core.circuit_breaker import (
     CircuitState,
 )
 from tests.support.clock import FakeClock
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def breaker(clock: FakeClock) -> CircuitBreaker:
-    return CircuitBreaker(2, 10, OSError, name="model", clock=clock, wall_clock=lambda: 1_000 + clock.now)
-
-
-def trip(breaker: CircuitBreaker) -> None:
-    while breaker.is_healthy:
-        breaker.acquire().failure()
+from tests.support.tripping import trip
 
 
 def test_failures_in_a_row_open_it_at_the_threshold(breaker: CircuitBreaker) -> None:

@@ -8,6 +8,7 @@ from agents.core.circuit_breaker import (
     CircuitState,
 )
 from tests.support.clock import FakeClock
+from tests.support.tripping import trip
 
 STAT_KEYS = {
     "name",
@@ -26,21 +27,6 @@ STAT_KEYS = {
     "state_changed_at",
     "time_until_retry",
 }
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def breaker(clock: FakeClock) -> CircuitBreaker:
-    return CircuitBreaker(2, 10, OSError, name="model", clock=clock, wall_clock=lambda: 1_000 + clock.now)
-
-
-def trip(breaker: CircuitBreaker) -> None:
-    while breaker.is_healthy:
-        breaker.acquire().failure()
 
 
 async def test_callbacks_and_events_tell_each_transition(breaker: CircuitBreaker, clock: FakeClock) -> None:

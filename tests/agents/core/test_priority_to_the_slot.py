@@ -2,7 +2,7 @@
 
 import asyncio
 
-from agents import BaseAgentV2, Priority
+from agents import BaseAgentV2, Priority, RequestQueue
 from schemas import TaskMessage
 from tests.support.agent_world import Gate, agent_world
 from tests.support.scripted_ollama import ScriptedOllama
@@ -51,3 +51,29 @@ async def test_a_critical_task_of_another_agent_goes_before_a_low_one_that_waits
         async with asyncio.timeout(10):
             await asyncio.gather(*asking)
     assert [body["prompt"] for body in ollama.asked("/api/generate")] == ["low running", "critical", "low waiting"]
+
+
+async def test_a_critical_task_goes_before_low_ones_that_its_agent_holds_already(vhost_url: str) -> None:
+    ollama = ScriptedOllama()
+    ollama.gate = asyncio.Event()
+    # A request of a second lingers 50 ms; these take none, so the moment is set.
+    queue = RequestQueue(max_concurrent=1, max_retries=0, linger=lambda _: 0.5)
+    asker = Asker(name="asker", max_concurrent_tasks=3)
+    async with (
+        queue,
+        agent_world(asker, ollama=ollama, amqp_url=vhost_url, queue=queue) as world,
+        world.client.replies() as replies,
+    ):
+        for number in range(10):
+            await world.client.send(_task("asker", f"low {number}", Priority.LOW), reply_to=replies.queue)
+        await wait_until(lambda: queue.waiting_by_priority() == {"low": 2})
+        await world.client.send(_task("asker", "critical", Priority.CRITICAL), reply_to=replies.queue)
+        ollama.gate.set()
+        async with asyncio.timeout(10):
+            answers = aiter(replies)
+            [await anext(answers) for _ in range(2)]
+    assert ollama.asked("/api/generate")[1]["prompt"] == "critical"
+
+
+def _task(agent: str, prompt: str, priority: Priority) -> TaskMessage:
+    return TaskMessage(agent=agent, prompt=prompt, priority=priority)

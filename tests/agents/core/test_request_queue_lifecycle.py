@@ -12,11 +12,8 @@ from agents.core.request_queue import (
     RequestQueue,
     RequestStatus,
 )
+from tests.support.requests import hang
 from tests.support.waiting import wait_until
-
-
-async def hang() -> None:
-    await asyncio.Event().wait()
 
 
 async def fail() -> None:

@@ -1,7 +1,5 @@
 """What the queue tells: statistics, events, and sentences about bad arguments."""
 
-import asyncio
-
 import pytest
 from structlog.testing import capture_logs
 
@@ -9,6 +7,7 @@ from agents.core.request_queue import (
     RequestQueue,
 )
 from agents.core.requests import book
+from tests.support.requests import Flaky, add, hang
 
 STAT_KEYS = {
     "name",
@@ -28,28 +27,6 @@ STAT_KEYS = {
     "queue_utilization",
     "concurrency_utilization",
 }
-
-
-class Flaky:
-    """Fails so many times, then answers."""
-
-    def __init__(self, failures: int) -> None:
-        self.failures = failures
-        self.attempts = 0
-
-    async def __call__(self) -> str:
-        self.attempts += 1
-        if self.attempts <= self.failures:
-            raise ConnectionError(f"attempt {self.attempts}")
-        return "answer"
-
-
-async def add(a: int, b: int = 0) -> int:
-    return a + b
-
-
-async def hang() -> None:
-    await asyncio.Event().wait()
 
 
 async def test_only_the_newest_results_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,28 +11,7 @@ from agents.core.request_queue import (
     exponential_backoff,
     retry_unless_timeout,
 )
-
-
-class Flaky:
-    """Fails so many times, then answers."""
-
-    def __init__(self, failures: int) -> None:
-        self.failures = failures
-        self.attempts = 0
-
-    async def __call__(self) -> str:
-        self.attempts += 1
-        if self.attempts <= self.failures:
-            raise ConnectionError(f"attempt {self.attempts}")
-        return "answer"
-
-
-async def add(a: int, b: int = 0) -> int:
-    return a + b
-
-
-async def hang() -> None:
-    await asyncio.Event().wait()
+from tests.support.requests import Flaky, add, hang
 
 
 async def test_a_failing_request_is_tried_again_up_to_its_limit() -> None:
