@@ -26,6 +26,8 @@ from bus.errors import (
     BusError,
     ConnectError,
     ConnectionLost,
+    InvalidAddress,
+    MessageTooLarge,
     QueueFull,
     TopologyError,
     Unroutable,
@@ -53,6 +55,8 @@ _MEANINGS: Final[tuple[tuple[type[BaseException], type[BusError], str], ...]] = 
 
 def bus_error(error: BaseException, doing: str) -> BusError:
     """Return the bus's error for one of aio-pika's. `doing` completes "while ..."."""
+    if isinstance(error, ChannelPreconditionFailed) and "larger than" in str(error.args):
+        return MessageTooLarge(f"the message is larger than the broker takes (max_message_size) while {doing}")
     found = next((meaning for meaning in _MEANINGS if isinstance(error, meaning[0])), None)
     if found is None:
         raise error
@@ -87,18 +91,16 @@ def split_urls(urls: str) -> tuple[str, ...]:
     """Split a comma-separated list of broker addresses.
 
     Raises:
-        ConnectError: there is none, or one is no amqp:// or amqps:// address that can be read.
+        InvalidAddress: there is none, or one is no amqp:// or amqps:// address that can be read.
     """
     found = tuple(url.strip() for url in urls.split(",") if url.strip())
     for url in found:
         if not url.startswith(("amqp://", "amqps://")):
-            scheme = url.split("://", maxsplit=1)[0] if "://" in url else "none"
-            raise ConnectError(
-                f"the broker's address has the scheme {scheme!r}: set AMQP_URL to one such as amqp://user:pw@host/"
-            )
+            told = f"the scheme {url.split('://', maxsplit=1)[0]!r}" if "://" in url else "no scheme"
+            raise InvalidAddress(f"the broker's address has {told}: set AMQP_URL to one such as amqp://user:pw@host/")
         _must_be_readable(url)
     if not found:
-        raise ConnectError("the broker's address is empty: set AMQP_URL to one such as amqp://user:pw@host:5672/")
+        raise InvalidAddress("the broker's address is empty: set AMQP_URL to one such as amqp://user:pw@host:5672/")
     return found
 
 
@@ -107,7 +109,7 @@ def _must_be_readable(url: str) -> None:
         URL(url)
     except ValueError:
         # The cause may quote a part of the password.
-        raise ConnectError(
+        raise InvalidAddress(
             "the broker's address cannot be read: its port must be a number, and `#`, `/`, `?`, `[` and `]` in a name "
             "or password must be percent-encoded, as in amqp://user:p%23w@host:5672/"
         ) from None

@@ -10,7 +10,7 @@ from bus.rabbitmq import PATIENCE_SECONDS, RabbitBroker
 MEMORY_SCHEME: Final = "memory://"
 
 
-def broker_at(urls: str, name: str, version: str, *, patience: float = PATIENCE_SECONDS) -> Broker:
+def broker_at(urls: str, name: str = "a program", version: str = "", *, patience: float = PATIENCE_SECONDS) -> Broker:
     """Return the broker at `urls` (several, separated by commas, are one cluster), not yet connected.
 
     `name` is what the management UI shows; `patience` is how long the first connect may take, in seconds.

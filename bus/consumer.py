@@ -11,7 +11,7 @@ import structlog
 from bus.broker import Broker, ConsumerState, Subscription
 from bus.codec import decode_task
 from bus.ending import end_tasks
-from bus.errors import DecodeError
+from bus.errors import ConnectionLost, DecodeError
 from bus.inflight import Entry, InFlight
 from bus.message import Delivery
 from bus.outcome import HandedBack, Outcome
@@ -28,6 +28,9 @@ log = structlog.get_logger(__name__)
 COOLING_SECONDS: Final = 0.5
 """A task that is handed back while the consumer goes on consuming is held this long first: without it, a queue with
 one task and an outage that nobody has noticed yet would be a hot loop."""
+
+CRASH_SECONDS: Final = 5.0
+"""Before a delivery goes back that a fault of ours kept from its settlement."""
 
 HAND_BACK_SECONDS: Final = 5.0
 """What the broker may take to end deliveries, and handing back once the grace period is over; the closing connection
@@ -61,7 +64,7 @@ class Consumer:
         self._publisher = TaskPublisher(broker, topology, agent, host)
         self._inflight = InFlight()
         self._runner = Runner(handler, self._publisher, policy or RetryPolicy(), topology.rungs_ms)
-        self._settlement = Settlement(agent, self._publisher, self._inflight)
+        self._settlement = Settlement(agent, self._publisher, self._inflight, self._restore)
         self._slots = Slots(prefetch)
         self._shut = asyncio.Event()
         self._idle = asyncio.Event()
@@ -101,6 +104,7 @@ class Consumer:
     async def __aexit__(self, *exc_info: object) -> None:
         """End at once. What still runs is cancelled, unsettled: it goes back to the queue with the channel."""
         await end_tasks(self._tasks)
+        await self._runner.close()
         if self._subscription is not None:
             await self._subscription.close()
             self._subscription = None
@@ -140,6 +144,10 @@ class Consumer:
                 async with asyncio.timeout(HAND_BACK_SECONDS):
                     await self._idle.wait()
 
+    async def _restore(self) -> None:
+        await self._broker.declare(self._topology.shared())
+        await self._broker.declare(self._topology.agent(self.agent))
+
     def _turn_away(self) -> None:
         self._shut.set()
         self._slots.shut()
@@ -155,11 +163,18 @@ class Consumer:
         self._tasks.discard(task)
         if not self._tasks:
             self._idle.set()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            # A fault of ours, not of the task: its delivery stays unsettled, so it is not lost.
-            log.error("delivery.crashed", agent=self.agent, exc_info=error)
 
     async def _attend(self, delivery: Delivery) -> None:
+        try:
+            await self._take_in(delivery)
+        except Exception:
+            # A fault of ours, not of the task. It is given back, slowly: kept, it would cost a slot for good.
+            log.exception("delivery.crashed", agent=self.agent)
+            await asyncio.sleep(CRASH_SECONDS)
+            with contextlib.suppress(ConnectionLost):
+                await delivery.requeue()
+
+    async def _take_in(self, delivery: Delivery) -> None:
         try:
             incoming = decode_task(delivery.message, self.agent, now())
         except DecodeError as error:

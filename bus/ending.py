@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, Final
 
-AGAIN_SECONDS: Final = 0.05
+AGAIN_SECONDS: Final = 3.0
+"""Longer than any clean-up: `close_quietly` gives a channel 2 s, and cutting that short costs the connection."""
 
 
 async def end_tasks(tasks: Iterable[asyncio.Task[Any]]) -> None:

@@ -2,6 +2,7 @@
 
 BusError
 ├── ConnectError              no connection to the broker; the text says what to do
+│   ├── InvalidAddress        no address of a broker
 │   ├── BrokerUnreachable
 │   ├── AccessRefused         wrong user or password
 │   └── VhostRefused          missing virtual host, or no permission for it
@@ -10,6 +11,7 @@ BusError
 │   └── UnknownAgent          no task queue of that name
 ├── PublishError
 │   ├── Unroutable            a mandatory message reached no queue
+│   ├── MessageTooLarge       larger than the broker takes
 │   ├── QueueFull             the queue refused it (reject-publish)
 │   └── PublishTimeout        not confirmed in time; it may still arrive
 ├── DecodeError               a body that is no task, result, event or report; `.raw` holds it
@@ -29,6 +31,10 @@ class BusError(Exception):
 
 class ConnectError(BusError):
     """No connection to the broker."""
+
+
+class InvalidAddress(ConnectError):
+    """What was given is no address of a broker."""
 
 
 class BrokerUnreachable(ConnectError):
@@ -67,6 +73,10 @@ class PublishError(BusError):
 
 class Unroutable(PublishError):
     """A mandatory message reached no queue."""
+
+
+class MessageTooLarge(PublishError):
+    """The message is larger than the broker's `max_message_size` (16 MiB from RabbitMQ 4.0 on)."""
 
 
 class QueueFull(PublishError):

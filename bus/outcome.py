@@ -101,6 +101,12 @@ def ended_result(entry: Entry, status: TaskStatus, failure: Failure, seconds: fl
     )
 
 
+def without_result(result: TaskResult, code: str, message: str) -> TaskResult:
+    """Return the failed result of a task whose own result cannot be told."""
+    error = TaskError(code=code, message=message)
+    return result.model_copy(update={"status": TaskStatus.FAILED, "result": None, "error": error})
+
+
 def _origin(entry: Entry) -> dict[str, object]:
     return {
         "task_id": entry.task.id,

@@ -41,6 +41,8 @@ class RabbitBroker:
         self._publishing = Connection(urls, f"{name} publishes", properties, patience=patience)
         self._publisher = Publisher(self._publishing)
         self._subscriptions: set[RabbitSubscription] = set()
+        self._shared: list[Plan] = []
+        """Plans with exchanges that were declared: what a subscription needs again after the broker lost them."""
         self._exit = contextlib.AsyncExitStack()
 
     @property
@@ -66,6 +68,8 @@ class RabbitBroker:
             for part in plan.parts():
                 if not await self._declared(part):
                     await self._on_a_channel("checking the topology", partial(_check, part))
+        if plan.exchanges and plan not in self._shared:
+            self._shared.append(plan)
 
     async def queue_info(self, name: str) -> QueueInfo | None:
         """See `Broker.queue_info`."""
@@ -107,7 +111,13 @@ class RabbitBroker:
         """See `Broker.subscribe`."""
 
         async def prepare() -> None:
-            await self.declare(plan)
+            try:
+                await self.declare(plan)
+            except TopologyError as error:
+                log.warning("topology.repairing", queue=queue, reason=str(error))
+                for shared in self._shared:
+                    await self.declare(shared)
+                await self.declare(plan)
 
         subscription = RabbitSubscription(self._consuming, queue, on_delivery, prepare, prefetch=prefetch, tag=tag)
         self._subscriptions = {other for other in self._subscriptions if other.state is not ConsumerState.STOPPED}

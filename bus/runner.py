@@ -1,21 +1,27 @@
 """Runs a handler on one attempt at a task, to its outcome: within the deadline, in a task that no channel owns."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
+from bus.ending import end_tasks
 from bus.errors import RetryableError
 from bus.inflight import Entry
-from bus.outcome import HandedBack, Outcome, outcome_of_error, outcome_of_expiry, outcome_of_result
+from bus.outcome import Finished, HandedBack, Outcome, outcome_of_error, outcome_of_expiry, outcome_of_result
 from bus.retry import RetryPolicy
 from bus.task_publisher import TaskPublisher
 from schemas import EventKind, TaskMessage, TaskResult, now
 
 log = structlog.get_logger(__name__)
+
+
+UNWILLING_SECONDS: Final = 2.0
+"""What a handler gets to end once it is cancelled. Its slot and its task's outcome do not wait for it any longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,7 @@ class Runner:
         self._policy = policy
         self._rungs_ms = rungs_ms
         self._running: dict[asyncio.Task[TaskResult], Outcome | None] = {}
+        self._works: set[asyncio.Task[TaskResult]] = set()
 
     @property
     def running(self) -> int:
@@ -58,6 +65,8 @@ class Runner:
             return outcome_of_expiry(entry, 0.0)
         started = time.monotonic()
         work = asyncio.create_task(self._handle(entry), name=f"task:{entry.task.agent}:{entry.task.id}")
+        self._works.add(work)
+        work.add_done_callback(self._works.discard)
         self._running[work] = None
         try:
             done, _ = await asyncio.wait({work}, timeout=left)
@@ -68,6 +77,12 @@ class Runner:
             work.cancel()
             del self._running[work]
 
+    async def close(self) -> None:
+        """End what still runs."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(UNWILLING_SECONDS):
+                await end_tasks(self._works)
+
     def hand_back_all(self, reason: str) -> None:
         """Cancel what runs; each ends as handed back, unless its handler still finishes in spite of that."""
         for work in self._running:
@@ -77,7 +92,7 @@ class Runner:
     async def _end(self, work: asyncio.Task[TaskResult], outcome: Outcome) -> None:
         self._running[work] = outcome
         work.cancel()
-        await asyncio.wait({work})
+        await asyncio.wait({work}, timeout=UNWILLING_SECONDS)
 
     async def _handle(self, entry: Entry) -> TaskResult:
         def emit(kind: EventKind, **data: Any) -> None:
@@ -88,6 +103,8 @@ class Runner:
 
     def _outcome(self, entry: Entry, work: asyncio.Task[TaskResult], seconds: float) -> Outcome:
         imposed = self._running[work]
+        if isinstance(imposed, Finished):
+            return imposed  # the deadline has passed: a result that comes in spite of that comes too late
         if not work.cancelled() and work.exception() is None:
             return outcome_of_result(entry, work.result(), seconds)
         if imposed is not None:

@@ -1,6 +1,7 @@
 """Carries out an outcome: publish, have it confirmed, and only then settle. Nothing else settles a delivery."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -9,10 +10,10 @@ import structlog
 
 from bus.codec import task_id_of
 from bus.connection import back_off
-from bus.errors import BusError, ConnectionLost, DecodeError
+from bus.errors import BusError, ConnectionLost, DecodeError, MessageTooLarge, TopologyError, Unroutable
 from bus.inflight import Entry, InFlight
 from bus.message import Delivery
-from bus.outcome import Buried, Finished, HandedBack, Outcome, TriedAgain
+from bus.outcome import Buried, Finished, HandedBack, Outcome, TriedAgain, without_result
 from bus.retry import Failure
 from bus.task_publisher import TaskPublisher
 from schemas import EventKind, TaskError, TaskResult, TaskStatus, new_task_id
@@ -26,8 +27,12 @@ UNREADABLE: Final = "unreadable"
 class Settlement:
     """Settles the deliveries of one consumer, with one branch for each outcome."""
 
-    def __init__(self, agent: str, publisher: TaskPublisher, inflight: InFlight) -> None:
+    def __init__(
+        self, agent: str, publisher: TaskPublisher, inflight: InFlight, restore: Callable[[], Awaitable[None]]
+    ) -> None:
+        """`restore` declares the agent's topology again, for a broker that has lost it."""
         self._agent = agent
+        self._restore = restore
         self._publisher = publisher
         self._inflight = inflight
         self.ended: Counter[TaskStatus] = Counter()
@@ -46,8 +51,16 @@ class Settlement:
                 await self._try_again(entry, rung_ms, failure)
             case HandedBack(reason):
                 log.info("task.handed_back", reason=reason)
-                self._inflight.forget(entry)
-                await _settle_all(entry, lambda delivery: delivery.requeue())
+                await self._hand_back(entry)
+
+    async def _hand_back(self, entry: Entry) -> None:
+        if self._publisher.must_copy_back:
+            await self._insist(lambda: self._publisher.hand_back(entry))
+        self._inflight.forget(entry)
+        if self._publisher.must_copy_back:
+            await _settle_all(entry, lambda delivery: delivery.ack())
+        else:
+            await _settle_all(entry, lambda delivery: delivery.requeue())
 
     async def refuse(self, delivery: Delivery, error: DecodeError) -> None:
         """Answer a body that cannot be read: a dead letter with its bytes, a `rejected` result, ack."""
@@ -66,7 +79,11 @@ class Settlement:
         await acknowledge(delivery)
 
     async def _finish(self, entry: Entry, result: TaskResult) -> None:
-        await self._insist(lambda: self._publisher.result(result, entry.message))
+        try:
+            await self._insist(lambda: self._publisher.result(result, entry.message))
+        except MessageTooLarge as error:
+            result = without_result(result, "result_too_large", str(error))
+            await self._insist(lambda: self._publisher.result(result, entry.message))
         self.ended[result.status] += 1
         log.info("task.ended", status=result.status.value, seconds=round(result.processing_time, 3))
         await self._acknowledge_all(entry)
@@ -93,10 +110,18 @@ class Settlement:
         while True:
             try:
                 return await publish()
+            except MessageTooLarge:
+                raise
             except BusError as error:
                 attempt += 1
                 log.warning("settlement.waiting", agent=self._agent, attempt=attempt, reason=str(error))
                 await asyncio.sleep(back_off(attempt))
+                await self._restore_after(error)
+
+    async def _restore_after(self, error: BusError) -> None:
+        if isinstance(error, Unroutable | TopologyError):
+            with contextlib.suppress(BusError):
+                await self._restore()
 
 
 async def _settle_all(entry: Entry, settle: Callable[[Delivery], Awaitable[None]]) -> bool:

@@ -1,5 +1,6 @@
 """What a consumer tells the world about a task: its result, its events, its copies for the ladder and the dead."""
 
+import contextlib
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from bus.errors import PublishError, TopologyError
 from bus.inflight import Entry
 from bus.message import Message
 from bus.retry import Failure
-from bus.topology import Topology, event_key, result_key
+from bus.topology import QueueType, Topology, event_key, result_key
 from schemas import EventKind, TaskEvent, TaskResult
 
 log = structlog.get_logger(__name__)
@@ -42,6 +43,19 @@ class TaskPublisher:
             # Insisting would publish the result itself again and again: a reply queue is its owner's business.
             log.warning("reply.refused", agent=self._agent, queue=queue, reason=str(error))
 
+    @property
+    def must_copy_back(self) -> bool:
+        """Whether a task is handed back as a copy.
+
+        A quorum queue counts each requeue as a failed delivery, and dead-letters a task that waited out a few outages.
+        """
+        return self._topology.queue_type is QueueType.QUORUM
+
+    async def hand_back(self, entry: Entry) -> None:
+        """Put a copy of the same attempt back into the agent's queue."""
+        copy = codec.retry_copy(entry.message, entry.task, entry.attempt)
+        await self._broker.publish(self._topology.tasks, self._agent, copy, timeout=None)
+
     async def retry(self, entry: Entry, rung_ms: int) -> None:
         """Put a copy with the next attempt's number on the ladder."""
         copy = codec.retry_copy(entry.message, entry.task, entry.attempt + 1)
@@ -61,4 +75,5 @@ class TaskPublisher:
             task_id=entry.task.id, agent=self._agent, kind=kind, host=self._host, attempt=entry.attempt, data=data
         )
         key = event_key(self._agent, kind, entry.task.id)
-        self._broker.announce(self._topology.events, key, codec.encode_event(event))
+        with contextlib.suppress(ValueError):  # a text that is no Unicode, half a surrogate pair, has no JSON
+            self._broker.announce(self._topology.events, key, codec.encode_event(event))

@@ -23,9 +23,10 @@ def tolerant_timestamp(value: bytes) -> tuple[int, datetime | None]:
 
 
 def tolerant_short_text(value: bytes) -> tuple[int, str]:
-    """Decode a short string; bytes that are not UTF-8 become replacement characters."""
+    """Decode a short string; bytes that are not UTF-8 become replacement characters, cut to what fits again."""
     end = value[0] + 1
-    return end, value[1:end].decode(errors="replace")
+    text = value[1:end].decode(errors="replace")
+    return end, text.encode()[:255].decode(errors="ignore")
 
 
 def tolerant_table(value: bytes) -> tuple[int, FieldTable]:

@@ -24,6 +24,8 @@ async def main(agent: str, prompt: str) -> None:
         results = await channel.get_exchange("sutazai.results", ensure=False)
         await replies.bind(results, f"{agent}.*")
 
+        # A task for an agent that nobody has started would be kept in sutazai.unrouted, and waited for in vain.
+        await channel.get_queue(f"sutazai.tasks.{agent}", ensure=True)
         tasks = await channel.get_exchange("sutazai.tasks", ensure=False)
         body = json.dumps({"id": task_id, "prompt": prompt, "timeout": 120}).encode()
         task = aio_pika.Message(body, priority=7, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)

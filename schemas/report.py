@@ -43,7 +43,7 @@ class PoolReport(Wire):
     waiting_by_priority: dict[str, int]
     loaded_lane: str | None
     stats: dict[str, Any]
-    """`OllamaConnectionPool.get_stats()`: the keys of seed-api.md."""
+    """`OllamaConnectionPool.get_stats()`: the keys of docs/names.md."""
     timestamp: Timestamp = Field(default_factory=now)
 
 

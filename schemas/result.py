@@ -52,9 +52,10 @@ class Usage(Wire):
 
 
 class TaskResult(MappingWire):
-    """The outcome of one task. `processing_time` is in seconds, of the last attempt alone.
+    """The outcome of one task.
 
-    Handlers build it with `task_id`, `status`, `result` and `processing_time`, as seed-api.md fixes;
+    `processing_time` is in seconds, of the last attempt alone, its wait for a model slot (`usage.slot_wait`) included.
+    Handlers build it with `task_id`, `status`, `result` and `processing_time`, as docs/names.md fixes;
     the consumer fills in agent, attempt, usage and the rest before it is published.
     """
 

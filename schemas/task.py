@@ -47,7 +47,7 @@ class TaskMessage(MappingWire):
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> Self:
-        if self.prompt is None and self.data is None:
+        if not (self.prompt or "").strip() and self.data is None:
             raise ValueError('a task needs a "prompt" (text) or "data" (anything); this one has neither')
         return self
 

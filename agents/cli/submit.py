@@ -1,5 +1,6 @@
 """`sutazai submit`: one task, and its answer if wanted."""
 
+import asyncio
 import json
 import sys
 from typing import Annotated, Any
@@ -50,13 +51,21 @@ def submit(
             client = Client(broker, chosen.settings.topology)
             if wait:
                 with err.status(f"waiting for {agent} ({task.id})"):
-                    result = await client.wait_for(task, timeout=timeout)
+                    result = await _result(client, task, timeout)
                 _show(result, as_json=as_json)
             else:
                 await client.send(task)
                 out.print(task.model_dump_json() if as_json else task.id, markup=False)
 
     run_process(publish, "error")
+
+
+async def _result(client: Client, task: TaskMessage, timeout: float) -> TaskResult:
+    try:
+        return await client.wait_for(task, timeout=timeout)
+    except asyncio.CancelledError:
+        err.print(f"interrupted: task {task.id} goes on", markup=False)
+        raise
 
 
 def _task(**fields: Any) -> TaskMessage:

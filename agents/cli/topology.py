@@ -38,9 +38,10 @@ def topology(
                 await broker.declare(plan)
             out.print(f"declared on {broker.description}")
 
-    if not show:
+    if show:
+        out.print(_table(plans))
+    else:
         run_process(declare, "warning")
-    out.print(_table(plans))
 
 
 def _must_be_names(agents: list[str]) -> None:

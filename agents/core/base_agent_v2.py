@@ -53,7 +53,7 @@ class BaseAgentV2:
         max_concurrent_tasks: handlers at once, which is the prefetch; 3 where nothing sets it.
         max_ollama_connections: requests at the model server at once; 2 where nothing sets it.
         health_check_interval: seconds between two reports; 30 where nothing sets it.
-        heartbeat_interval: seconds between two signs of life; 30 where nothing sets it.
+        heartbeat_interval: kept for programs that set it; nothing sends heartbeats, reports go out instead.
 
     Raises:
         SettingsError: an argument, a variable or the file holds an unusable value.
@@ -160,7 +160,7 @@ class BaseAgentV2:
             return self.health(pool, ollama_healthy=await pool.health_check())
 
     def health(self, pool: OllamaConnectionPool, *, ollama_healthy: bool) -> dict[str, Any]:
-        """Return the keys of seed-api.md, given what is known of the model server."""
+        """Return the keys of docs/names.md, given what is known of the model server."""
         breaker = pool.breaker.get_stats()
         return {
             "agent_name": self.name,

@@ -81,6 +81,8 @@ class Host:
             asyncio.create_task(self._outage.run(), name=f"outage:{self.name}"),
             asyncio.create_task(self._reporter.run(), name=f"reports:{self.name}"),
         ]
+        for watch in self._watches:
+            watch.add_done_callback(self._note_end)
         log.info("host.started", host=self.name, broker=self.broker.description, agents=len(self.agents))
         return self
 
@@ -131,10 +133,13 @@ class Host:
 
     async def _end_watches(self) -> None:
         await end_tasks(self._watches)
-        for watch in self._watches:
-            if not watch.cancelled() and (error := watch.exception()) is not None:
-                log.error("host.watch_failed", host=self.name, exc_info=error)
         self._watches = []
+
+    def _note_end(self, watch: asyncio.Task[None]) -> None:
+        """Stop a host that would go on without its eyes."""
+        if not watch.cancelled() and (error := watch.exception()) is not None:
+            log.error("host.watch_failed", host=self.name, watch=watch.get_name(), exc_info=error)
+            self.request_stop()
 
 
 def connection_name(host: str, agents: Sequence[str]) -> str:

@@ -36,6 +36,8 @@ QUEUE_SIZE: Final = 10_000
 
 
 LINGER_SHARE: Final = 0.05
+SHORT_LINGER_SECONDS: Final = 0.03
+SHORT_LINGER_SHARE: Final = 0.3
 LONGEST_LINGER_SECONDS: Final = 0.1
 
 
@@ -46,7 +48,9 @@ def linger_after(ran: float) -> float:
     settled, which takes some 10 ms from the end of its request. Without this moment, the next of those that are held
     would be at the model already.
     """
-    return min(LONGEST_LINGER_SECONDS, ran * LINGER_SHARE)
+    # 30 ms is what a settlement takes here; a request shorter than 0.1 s gets less, since it is no long wait either.
+    least = min(SHORT_LINGER_SECONDS, ran * SHORT_LINGER_SHARE)
+    return min(LONGEST_LINGER_SECONDS, max(least, ran * LINGER_SHARE))
 
 
 class OllamaConnectionPool:
@@ -282,7 +286,7 @@ class OllamaConnectionPool:
         return await self._models.refresh()
 
     def get_stats(self) -> dict[str, Any]:
-        """Return the keys of seed-api.md: counts, rates 0..1, mean seconds, names of models.
+        """Return the keys of docs/names.md: counts, rates 0..1, mean seconds, names of models.
 
         `error_connections` are those lost to a failure and not yet replaced; `total_connections` includes them.
         `available_models` are those seen so far, by answering or through `refresh_models()`.

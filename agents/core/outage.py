@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from agents.core.circuit_breaker import CircuitState
-from agents.core.model.errors import ModelError, ModelUnavailable, is_server_failure
+from agents.core.model.errors import ModelError, ModelOverloaded, ModelUnavailable, is_server_failure
 from agents.core.ollama_pool import OllamaConnectionPool
 from bus.consumer import Consumer
 
@@ -15,6 +15,9 @@ log = structlog.get_logger(__name__)
 
 SHORTEST_WAIT_SECONDS: Final = 0.05
 """Between two looks at a breaker that says it is time, while another probe is still out."""
+
+AFTER_CRASH_SECONDS: Final = 5.0
+"""Between a probe that failed by a fault of ours and the next."""
 
 
 class OutageWatch:
@@ -46,7 +49,12 @@ class OutageWatch:
         breaker = self._pool.breaker
         while breaker.state is not CircuitState.CLOSED:
             await asyncio.sleep(max(breaker.time_until_retry, SHORTEST_WAIT_SECONDS))
-            await self._probe()
+            try:
+                await self._probe()
+            except Exception:
+                # A paused host that nobody wakes is worse than any fault of a probe.
+                log.exception("host.probe_crashed")
+                await asyncio.sleep(AFTER_CRASH_SECONDS)
 
     async def _probe(self) -> None:
         """Generate one real token: /api/tags and the like stay green while no model can answer."""
@@ -54,6 +62,9 @@ class OutageWatch:
             await self._pool.probe()
         except ModelUnavailable as error:
             log.debug("host.probe_put_off", reason=str(error))
+            await asyncio.sleep(error.retry_after or SHORTEST_WAIT_SECONDS)
+        except ModelOverloaded as error:
+            log.info("host.probe_failed", reason=str(error))
         except ModelError as error:
             log.info("host.probe_failed", reason=str(error))
             if not is_server_failure(error):

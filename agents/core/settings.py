@@ -24,7 +24,7 @@ from bus.topology import QueueType, Topology
 from schemas import AgentName
 
 DEFAULT_CONFIG_PATH: Final = "/app/config.json"
-"""Where seed-api.md looks for a file. That it is missing there is no error; any other path must exist."""
+"""Where docs/names.md looks for a file. That it is missing there is no error; any other path must exist."""
 
 
 ModelName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]

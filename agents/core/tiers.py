@@ -22,7 +22,7 @@ class Tier(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TierSettings:
-    """A model and its parameters, under the names of seed-api.md. `max_tokens` is Ollama's `num_predict`."""
+    """A model and its parameters, under the names of docs/names.md. `max_tokens` is Ollama's `num_predict`."""
 
     model: str
     temperature: float
@@ -43,7 +43,7 @@ TIERS: Final[Mapping[Tier, TierSettings]] = MappingProxyType(
         Tier.DEFAULT: TierSettings("tinyllama", temperature=0.5, max_tokens=1024, top_p=0.8),
     }
 )
-"""The tiers of seed-api.md."""
+"""The tiers of docs/names.md."""
 
 
 def settings_of(tier: Tier, environ: Mapping[str, str]) -> TierSettings:

@@ -8,7 +8,7 @@ def _installed() -> str:
     try:
         return version("sutazai-agents")
     except PackageNotFoundError:
-        # Copied beside a program, as seed.md's Dockerfile does, and not installed.
+        # Copied beside a program, as docs/names.md's Dockerfile does, and not installed.
         return "0+unknown"
 
 

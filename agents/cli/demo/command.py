@@ -1,6 +1,9 @@
 """`sutazai demo`: three agents, nine tasks, one broker, one model, on this machine."""
 
 import asyncio
+import os
+import shutil
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -22,9 +25,11 @@ from agents.core.markdown_agent import MarkdownAgent
 from agents.core.process import run_process
 from agents.core.settings import Settings, load_settings
 from agents.core.version import VERSION
+from bus.broker import Broker
 from bus.client import Client
 from bus.connect import broker_at
 from bus.message import Message
+from bus.topology import Topology
 from schemas import Priority, TaskEvent, TaskMessage, TaskResult, TaskStatus, priority_name
 
 PREFIX: Final = "sutazai-demo"
@@ -32,10 +37,10 @@ PREFIX: Final = "sutazai-demo"
 
 NEXT_STEPS: Final = """
 [bold]Next[/]
-  sutazai local-model            a model server in one terminal, or your Ollama
-  sutazai run senior-engineer    an agent in another; it needs a RabbitMQ
-  sutazai submit senior-engineer "What is a mutex?" --wait
-  sutazai results --follow       every result, as it comes"""
+  {command} local-model            a model server in one terminal, or your Ollama
+  {command} run senior-engineer    an agent in another; it needs a RabbitMQ
+  {command} submit senior-engineer "In one sentence: what is a mutex?" --wait
+  {command} results --follow       every result, as it comes"""
 
 
 def demo(
@@ -77,7 +82,9 @@ async def _run(board: Board) -> None:
         broker = await stack.enter_async_context(
             broker_at(amqp_url, "sutazai demo", VERSION, patience=settings.connect_timeout)
         )
+        await _clear(broker, settings.topology)
         await broker.declare(settings.topology.shared())
+        stack.push_async_callback(_clear, broker, settings.topology)
         client = Client(broker, settings.topology)
         started = time.monotonic()
         await _work(client, settings, board, demo_tasks(model))
@@ -105,6 +112,13 @@ async def _publish(client: Client, settings: Settings, board: Board, tasks: Sequ
         await client.send(task)
     board.add(BAD_TASK_ID, BAD_TASK_AGENT, Priority.BACKGROUND)
     await client.broker.publish(settings.topology.tasks, BAD_TASK_AGENT, Message(BAD_TASK_BODY))
+
+
+async def _clear(broker: Broker, topology: Topology) -> None:
+    """Delete the demo's queues: before, those of a demo that was cut short; after, its own."""
+    plans = [topology.shared(), *map(topology.agent, AGENTS)]
+    for queue in [queue for plan in plans for queue in plan.queues]:
+        await broker.delete_queue(queue.name)
 
 
 async def _follow(
@@ -140,9 +154,10 @@ def _sum_up(board: Board, seconds: float) -> None:
         out.print(line, markup=False, soft_wrap=False, no_wrap=True, overflow="ellipsis")
     out.print(f"\n{len(board.rows)} tasks in {seconds:.1f} s: {told}; {tokens} tokens written.")
     told = (
-        f"The table is in the order of the results. {first.task_id} ({priority_name(first.priority)}) was published "
-        "late and came first: priority holds from the queue to the model slot. The broken task got its answer too, "
-        "and its bytes lie in the dead-letter queue."
+        f"The table is in the order of the results. First came {first.task_id} ({priority_name(first.priority)}): "
+        "priority holds from the queue to the model slot. The broken task got its answer too, and its bytes went "
+        "to the dead-letter queue."
     )
     out.print(told, soft_wrap=False)
-    out.print(NEXT_STEPS)
+    command = "sutazai" if shutil.which("sutazai") else os.path.relpath(sys.argv[0])
+    out.print(NEXT_STEPS.format(command=command))

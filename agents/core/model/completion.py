@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, NonNegativeInt, ValidationError
 
 from agents.core.model.errors import IncompleteStream, ModelServerError
 from agents.core.model.replies import error_in_stream
@@ -60,11 +60,11 @@ class ReplyLine(BaseModel):
     embeddings: tuple[tuple[float, ...], ...] = ()
     done: bool = False
     done_reason: str | None = None
-    load_duration: int = 0
-    prompt_eval_duration: int = 0
-    eval_duration: int = 0
-    prompt_eval_count: int = 0
-    eval_count: int = 0
+    load_duration: NonNegativeInt = 0
+    prompt_eval_duration: NonNegativeInt = 0
+    eval_duration: NonNegativeInt = 0
+    prompt_eval_count: NonNegativeInt = 0
+    eval_count: NonNegativeInt = 0
 
     def usage(self) -> Usage:
         """Return what the request cost, as the last line tells it."""

@@ -7,7 +7,7 @@ from typing import Final
 DEFAULT_TAG: Final = "latest"
 
 ALIASES: Final = MappingProxyType({"tinyllama2.5-coder:7b": "qwen2.5-coder:7b"})
-"""Names that no registry has, and what they mean. The one here came into seed.md by a search-and-replace."""
+"""Names that no registry has, and what they mean. The one here came into docs/names.md by a search-and-replace."""
 
 _DEFAULT_NAMESPACE: Final = "library/"
 

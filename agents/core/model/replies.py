@@ -11,6 +11,7 @@ from agents.core.model.errors import (
     ModelOverloaded,
     ModelRefused,
     ModelServerError,
+    ModelUnreachable,
     NotSupported,
 )
 
@@ -18,6 +19,9 @@ _SHOWN: Final = 300
 """Characters of a server's text in our own error: enough for any of Ollama's, too short for a proxy's HTML page."""
 
 _OVERLOADED: Final = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+_AWAY: Final = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
+"""Without the API's own body, these come from a proxy that finds no server behind it."""
+
 _REFUSED: Final = {
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
@@ -35,6 +39,8 @@ _REQUEST_FAULTS: Final = ("invalid format", "must be of type")
 def error_of_reply(status: int, body: bytes, *, model: str = "", retry_after: str | None = None) -> ModelError:
     """Return the error that a reply other than 200 means. `retry_after` is the header of that name."""
     is_api, text = _text_of(body)
+    if status in _AWAY and not is_api:
+        return ModelUnreachable(f"a proxy answers in the model server's place ({status}: {text})")
     if status in _OVERLOADED:
         return ModelOverloaded(f"the model server is busy ({status}): {text}", retry_after=_seconds(retry_after))
     if status == HTTPStatus.NOT_FOUND and is_api:

@@ -77,7 +77,7 @@ ModelRequest = GenerateRequest | ChatRequest
 def generate_request(
     prompt: str, model: str | None, system: str | None, temperature: float, max_tokens: int, options: Mapping[str, Any]
 ) -> GenerateRequest:
-    """Build a request of the keyword arguments of seed-api.md; see `split_options` for `options`."""
+    """Build a request of the keyword arguments of docs/names.md; see `split_options` for `options`."""
     fields, chosen = split_options(options, GENERATE_FIELDS)
     chosen = {"temperature": temperature, "num_predict": max_tokens} | chosen
     return GenerateRequest(model=model or "", prompt=prompt, system=system, options=chosen, **fields)
@@ -90,7 +90,7 @@ def chat_request(
     max_tokens: int,
     options: Mapping[str, Any],
 ) -> ChatRequest:
-    """Build a request of the keyword arguments of seed-api.md; see `split_options` for `options`."""
+    """Build a request of the keyword arguments of docs/names.md; see `split_options` for `options`."""
     fields, chosen = split_options(options, CHAT_FIELDS)
     chosen = {"temperature": temperature, "num_predict": max_tokens} | chosen
     return ChatRequest(model=model or "", messages=messages, options=chosen, **fields)

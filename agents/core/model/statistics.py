@@ -58,7 +58,7 @@ class PoolStats:
 
 
 def pool_report(stats: PoolStats, shelf: ConnectionShelf, models: ModelStore) -> dict[str, Any]:
-    """Return the figures of a pool under the keys of seed-api.md."""
+    """Return the figures of a pool under the keys of docs/names.md."""
     lent = shelf.hits + shelf.misses
     return {
         "total_connections": shelf.total,

@@ -18,7 +18,7 @@ class ModelTimeouts:
     gap: float = 120.0
     """Between two lines of an answer. A token takes at most seconds, but a tool call is held back until it is whole."""
     total: float = 300.0
-    """For one try from connecting to the last token. The default is that of seed-api.md (`request_timeout`)."""
+    """For one try from connecting to the last token. The default is that of docs/names.md (`request_timeout`)."""
     control: float = 10.0
     """For the list of models, the version and the like: they are answered from memory, busy or not."""
 

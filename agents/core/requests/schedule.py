@@ -1,6 +1,6 @@
 """Schedule: which of the waiting requests goes next to the model server. Pure: no asyncio, time is passed in.
 
-The order, from design.md "The model side":
+The order, from docs/architecture.md "The model side":
 
 1. Priority, always. Only the highest waiting priority is looked at: while it waits for a lane to drain, nothing below
    it slips in.
