@@ -15,7 +15,10 @@ async def end_tasks(tasks: Iterable[asyncio.Task[Any]]) -> None:
     that arrives in the moment in which the awaited call completes.
     """
     left = set(tasks)
+    again = False
     while left:
         for task in left:
-            task.cancel()
+            if again or not task.cancelling():  # one that is ending already gets its time to clean up
+                task.cancel()
+        again = True
         _, left = await asyncio.wait(left, timeout=AGAIN_SECONDS)

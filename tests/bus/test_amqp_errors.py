@@ -111,7 +111,7 @@ def test_several_addresses_are_one_cluster() -> None:
         ("", "address is empty: set AMQP_URL"),
         (" , ", "address is empty"),
         ("amqp://a/,http://user:s3cret@b/", "scheme 'http'"),
-        ("user:s3cret@host", "scheme 'none'"),
+        ("user:s3cret@host", "no scheme"),
         ("amqp://user:s3cret@host:port/", "its port must be a number"),
         ("amqp://user:s3#cret@host/", "percent-encoded"),
         ("amqp://user:s3[cret@host/", "percent-encoded"),

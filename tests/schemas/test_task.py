@@ -65,6 +65,7 @@ def test_an_unknown_field_may_bear_the_name_of_a_method() -> None:
     ("fields", "told"),
     [
         ({"prompt": None}, 'a task needs a "prompt"'),
+        ({"prompt": " "}, 'a task needs a "prompt"'),
         ({"agent": "Not A Name"}, "agent\n.*'Not A Name'"),
         ({"agent": "a" * 101}, "agent\n.*at most 100"),
         ({"agent": "a\n"}, "agent"),

@@ -4,11 +4,16 @@ import asyncio
 from itertools import pairwise
 
 import httpx
+import pytest
 
 from agents import BaseAgentV2, CircuitState, Host
+from agents.core import outage
 from agents.core.circuit_breaker import CircuitBreaker
+from agents.core.model.completion import Completion
+from agents.core.model.errors import ModelServerFault
+from agents.core.ollama_pool import OllamaConnectionPool
 from schemas import BreakerReport, PoolReport, TaskMessage, TaskStatus
-from tests.support.agent_world import AgentWorld, agent_world, connected_client, settings_for
+from tests.support.agent_world import AgentWorld, agent_world, connected_client, memory_url, settings_for
 from tests.support.management import Management
 from tests.support.ollama_port import OllamaPort
 from tests.support.scripted_ollama import ScriptedOllama
@@ -129,3 +134,27 @@ async def test_agents_that_ask_no_model_are_not_paused() -> None:
         await opened(world)
         assert [consumer.state for consumer in world.host.consumers] == ["paused", "consuming"]
         assert (await world.client.ask("calculator", "2 + 2", timeout=5)).result == 4
+
+
+class CrashingPool(OllamaConnectionPool):
+    """Its first probe fails in a way that nobody foresees."""
+
+    crashed = False
+
+    async def probe(self, model: str | None = None) -> Completion:
+        if not self.crashed:
+            self.crashed = True
+            raise ZeroDivisionError("a fault of ours")
+        return await super().probe(model)
+
+
+async def test_a_probe_that_crashes_does_not_pause_the_host_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outage, "AFTER_CRASH_SECONDS", 0.01)
+    scripted = ScriptedOllama()
+    breaker = CircuitBreaker(1, 0.05, ModelServerFault, name="model")
+    pool = CrashingPool("http://scripted", max_retries=0, breaker=breaker, transport=scripted.transport)
+    settings = settings_for(memory_url())
+    async with connected_client(settings) as client, Host([Asker(name="asker")], settings, pool=pool):
+        await breaker.force_open()
+        assert (await client.ask("asker", "x", timeout=10)).status is TaskStatus.COMPLETED
+    assert pool.crashed

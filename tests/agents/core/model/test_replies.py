@@ -10,6 +10,7 @@ from agents.core.model.errors import (
     ModelOverloaded,
     ModelRefused,
     ModelServerError,
+    ModelUnreachable,
     NotSupported,
 )
 from agents.core.model.replies import error_in_stream, error_of_reply
@@ -66,13 +67,17 @@ def test_each_recorded_refusal_means_its_error(item: dict[str, str]) -> None:
         (429, ModelOverloaded),
         (499, ModelServerError),
         (500, ModelServerError),
-        (502, ModelServerError),
-        (503, ModelOverloaded),
-        (504, ModelServerError),
+        (502, ModelUnreachable),
+        (503, ModelUnreachable),
+        (504, ModelUnreachable),
     ],
 )
 def test_statuses_that_were_not_recorded_are_known_too(status: int, kind: type[ModelError]) -> None:
     assert type(error_of_reply(status, b"<html>no JSON</html>")) is kind
+
+
+def test_a_503_in_the_words_of_the_api_is_a_busy_server_and_no_proxy_without_one() -> None:
+    assert type(error_of_reply(503, b'{"error": "server busy, please try again."}')) is ModelOverloaded
 
 
 def test_a_missing_model_is_named() -> None:
