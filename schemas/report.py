@@ -54,7 +54,7 @@ class AgentReport(Wire):
     host: str
     agent: AgentName
     consumer: str
-    """consuming, paused, lost or stopped."""
+    """starting, consuming, paused, lost or stopped."""
     reason: str | None = None
     prefetch: int
     held: int

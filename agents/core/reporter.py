@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+import structlog
+
 from agents.core.base_agent_v2 import BaseAgentV2
 from agents.core.circuit_breaker import CircuitState
 from agents.core.ollama_pool import OllamaConnectionPool
@@ -15,6 +17,8 @@ from bus.codec import encode_report
 from bus.consumer import Consumer
 from bus.topology import Topology, report_key
 from schemas import AgentReport, BreakerReport, HostReport, PoolReport, Report
+
+log = structlog.get_logger(__name__)
 
 HEALTH_SECONDS: Final = 2.0
 """A server that takes longer to tell its version is told as unhealthy; the reports go out all the same."""
@@ -43,6 +47,7 @@ class Reporter:
         self._interval = interval
         self._usage = ProcessUsage()
         self._started = time.monotonic()
+        self._answers: bool | None = None
         pool.breaker.add_state_change_callback(self._tell_transition)
 
     async def run(self) -> None:
@@ -53,7 +58,12 @@ class Reporter:
 
     async def report(self) -> None:
         """Report on everything now."""
-        for reporter, report in self._reports(ollama_healthy=await self._server_answers()):
+        answers = await self._server_answers()
+        if answers != self._answers:
+            self._answers = answers
+            tell = log.info if answers else log.warning
+            tell("model_server.answers" if answers else "model_server.silent", url=self._pool.safe_url)
+        for reporter, report in self._reports(ollama_healthy=answers):
             self._announce(reporter, report)
 
     async def _server_answers(self) -> bool:
