@@ -12,7 +12,6 @@ from bus.errors import BusError, ReplyTimeout, UnknownAgent
 from bus.listener import Listener
 from bus.topology import Topology, filter_keys
 from schemas import EventKind, Priority, Report, ReportKind, TaskEvent, TaskMessage, TaskResult, TaskStatus
-from schemas.priority import parse_priority
 
 SEEN_REMEMBERED: Final = 10_000
 """Results whose ids are remembered by a listener, to drop the duplicate that a crash may have made."""
@@ -42,7 +41,7 @@ class Client:
             QueueFull: too many tasks wait for it already.
             PublishTimeout: the broker did not confirm; it is away or blocked.
         """
-        task = TaskMessage(agent=agent, prompt=prompt, priority=_number(priority), **fields)
+        task = TaskMessage(agent=agent, prompt=prompt, priority=priority, **fields)
         await self.send(task)
         return task
 
@@ -66,7 +65,7 @@ class Client:
         Raises:
             ReplyTimeout: no result in time; the task goes on. Give it a `deadline` to end it as well.
         """
-        task = TaskMessage(agent=agent, prompt=prompt, priority=_number(priority), **fields)
+        task = TaskMessage(agent=agent, prompt=prompt, priority=priority, **fields)
         return await self.wait_for(task, timeout=timeout)
 
     async def wait_for(self, task: TaskMessage, *, timeout: float = 300.0) -> TaskResult:
@@ -145,7 +144,3 @@ async def _without_duplicates(results: Listener[TaskResult]) -> AsyncIterator[Ta
             if len(seen) > SEEN_REMEMBERED:
                 seen.popitem(last=False)
             yield result
-
-
-def _number(priority: int | str) -> int:
-    return parse_priority(priority) if isinstance(priority, str) else priority

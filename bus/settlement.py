@@ -54,13 +54,13 @@ class Settlement:
                 await self._hand_back(entry)
 
     async def _hand_back(self, entry: Entry) -> None:
-        if self._publisher.must_copy_back:
-            await self._insist(lambda: self._publisher.hand_back(entry))
-        self._inflight.forget(entry)
-        if self._publisher.must_copy_back:
-            await _settle_all(entry, lambda delivery: delivery.ack())
-        else:
+        if not self._publisher.must_copy_back:
+            self._inflight.forget(entry)
             await _settle_all(entry, lambda delivery: delivery.requeue())
+            return
+        await self._insist(lambda: self._publisher.hand_back(entry))
+        self._inflight.forget(entry)
+        await _settle_all(entry, lambda delivery: delivery.ack())
 
     async def refuse(self, delivery: Delivery, error: DecodeError) -> None:
         """Answer a body that cannot be read: a dead letter with its bytes, a `rejected` result, ack."""

@@ -5,30 +5,23 @@ import pytest
 from agents.core.model.connection import ConnectionShelf
 from agents.core.model.errors import BadModelRequest, ModelServerError
 from agents.core.ollama_client import OllamaClient
+from tests.support.clock import FakeClock
 from tests.support.scripted_ollama import ScriptedOllama
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> FakeClock:
+    return FakeClock()
 
 
-def shelf_with(clock: Clock, minimum: int = 0) -> ConnectionShelf:
+def shelf_with(clock: FakeClock, minimum: int = 0) -> ConnectionShelf:
     server = ScriptedOllama()
     return ConnectionShelf(
         lambda: OllamaClient("http://ollama", transport=server.transport), minimum=minimum, clock=clock
     )
 
 
-async def test_an_idle_connection_is_a_hit_and_a_new_one_a_miss(clock: Clock) -> None:
+async def test_an_idle_connection_is_a_hit_and_a_new_one_a_miss(clock: FakeClock) -> None:
     shelf = shelf_with(clock)
     async with shelf.lend() as first:
         assert (shelf.active, shelf.idle) == (1, 0)
@@ -37,7 +30,7 @@ async def test_an_idle_connection_is_a_hit_and_a_new_one_a_miss(clock: Clock) ->
     assert (shelf.hits, shelf.misses, shelf.active, shelf.idle) == (1, 1, 0, 1)
 
 
-async def test_the_connection_used_last_is_lent_first(clock: Clock) -> None:
+async def test_the_connection_used_last_is_lent_first(clock: FakeClock) -> None:
     shelf = shelf_with(clock)
     async with shelf.lend() as outer, shelf.lend():
         pass
@@ -45,7 +38,7 @@ async def test_the_connection_used_last_is_lent_first(clock: Clock) -> None:
         assert again is outer
 
 
-async def test_a_broken_connection_is_dropped_and_counted_until_it_is_replaced(clock: Clock) -> None:
+async def test_a_broken_connection_is_dropped_and_counted_until_it_is_replaced(clock: FakeClock) -> None:
     shelf = shelf_with(clock)
     with pytest.raises(ModelServerError):
         async with shelf.lend() as broken:
@@ -56,7 +49,7 @@ async def test_a_broken_connection_is_dropped_and_counted_until_it_is_replaced(c
         assert (shelf.broken, shelf.active, shelf.total) == (0, 1, 1)
 
 
-async def test_a_refused_request_leaves_its_connection_in_use(clock: Clock) -> None:
+async def test_a_refused_request_leaves_its_connection_in_use(clock: FakeClock) -> None:
     shelf = shelf_with(clock)
     with pytest.raises(BadModelRequest):
         async with shelf.lend():
@@ -64,7 +57,7 @@ async def test_a_refused_request_leaves_its_connection_in_use(clock: Clock) -> N
     assert (shelf.broken, shelf.idle) == (0, 1)
 
 
-async def test_a_cancelled_request_costs_its_connection_but_counts_as_no_failure(clock: Clock) -> None:
+async def test_a_cancelled_request_costs_its_connection_but_counts_as_no_failure(clock: FakeClock) -> None:
     shelf = shelf_with(clock)
     with pytest.raises(asyncio.CancelledError):
         async with shelf.lend():
@@ -72,7 +65,7 @@ async def test_a_cancelled_request_costs_its_connection_but_counts_as_no_failure
     assert (shelf.broken, shelf.idle, shelf.active) == (0, 0, 0)
 
 
-async def test_the_minimum_is_made_at_the_start_and_kept(clock: Clock) -> None:
+async def test_the_minimum_is_made_at_the_start_and_kept(clock: FakeClock) -> None:
     shelf = shelf_with(clock, minimum=2)
     shelf.fill()
     shelf.fill()
@@ -82,7 +75,7 @@ async def test_the_minimum_is_made_at_the_start_and_kept(clock: Clock) -> None:
     assert shelf.idle == 2
 
 
-async def test_only_what_was_idle_long_enough_is_swept(clock: Clock) -> None:
+async def test_only_what_was_idle_long_enough_is_swept(clock: FakeClock) -> None:
     shelf = shelf_with(clock)
     async with shelf.lend(), shelf.lend():
         clock.now = 100
@@ -94,7 +87,7 @@ async def test_only_what_was_idle_long_enough_is_swept(clock: Clock) -> None:
         assert left is young
 
 
-async def test_a_lent_connection_is_closed_when_it_comes_back_after_the_end(clock: Clock) -> None:
+async def test_a_lent_connection_is_closed_when_it_comes_back_after_the_end(clock: FakeClock) -> None:
     shelf = shelf_with(clock, minimum=1)
     async with shelf.lend():
         shelf.fill()

@@ -25,15 +25,8 @@ from agents.core.ollama_pool import OllamaConnectionPool
 from agents.core.request_queue import RequestCancelledError, RequestQueue
 from bus.errors import PermanentError
 from schemas import Priority
+from tests.support.clock import FakeClock
 from tests.support.scripted_ollama import ScriptedOllama, answer, refusal
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -44,12 +37,12 @@ def server() -> ScriptedOllama:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture
-async def pool(server: ScriptedOllama, clock: Clock) -> AsyncIterator[OllamaConnectionPool]:
+async def pool(server: ScriptedOllama, clock: FakeClock) -> AsyncIterator[OllamaConnectionPool]:
     """One slot, no retries, and a breaker that opens at the second failure for 60 s."""
     breaker = CircuitBreaker(2, 60.0, ModelServerFault, clock=clock)
     async with OllamaConnectionPool(
@@ -190,7 +183,7 @@ async def test_a_try_that_hangs_beyond_its_timeouts_is_ended(
 
 
 async def test_a_probe_generates_one_token_and_closes_the_breaker(
-    pool: OllamaConnectionPool, server: ScriptedOllama, clock: Clock
+    pool: OllamaConnectionPool, server: ScriptedOllama, clock: FakeClock
 ) -> None:
     await pool.breaker.force_open()
     with pytest.raises(ModelCircuitOpen):
@@ -205,7 +198,7 @@ async def test_a_probe_generates_one_token_and_closes_the_breaker(
 
 
 async def test_a_probe_that_fails_raises_and_opens_the_breaker_again(
-    pool: OllamaConnectionPool, server: ScriptedOllama, clock: Clock
+    pool: OllamaConnectionPool, server: ScriptedOllama, clock: FakeClock
 ) -> None:
     await pool.breaker.force_open()
     clock.now = 60.0
@@ -216,7 +209,7 @@ async def test_a_probe_that_fails_raises_and_opens_the_breaker_again(
 
 
 async def test_a_probe_pulls_nothing_and_leaves_the_breaker_to_the_next_request(
-    pool: OllamaConnectionPool, server: ScriptedOllama, clock: Clock
+    pool: OllamaConnectionPool, server: ScriptedOllama, clock: FakeClock
 ) -> None:
     server.installed = ["a:latest"]
     await pool.breaker.force_open()

@@ -7,15 +7,8 @@ from structlog.testing import capture_logs
 from agents.core.model.errors import ModelNotFound, ModelPoolClosed, ModelServerError, ModelUnreachable
 from agents.core.model.store import FAILED_PULL_HOLDS, ModelStore, PullLog
 from agents.core.ollama_client import OllamaClient, PullProgress
+from tests.support.clock import FakeClock
 from tests.support.scripted_ollama import ScriptedOllama, refusal
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -23,9 +16,9 @@ def server() -> ScriptedOllama:
     return ScriptedOllama()
 
 
-def store_at(server: ScriptedOllama, *, auto_pull: bool = True, clock: Clock | None = None) -> ModelStore:
+def store_at(server: ScriptedOllama, *, auto_pull: bool = True, clock: FakeClock | None = None) -> ModelStore:
     client = OllamaClient("http://ollama", transport=server.transport)
-    return ModelStore(client, auto_pull=auto_pull, cache_size=2, clock=clock or Clock())
+    return ModelStore(client, auto_pull=auto_pull, cache_size=2, clock=clock or FakeClock())
 
 
 async def test_the_list_of_the_server_is_read_in_full_names(server: ScriptedOllama) -> None:
@@ -78,7 +71,7 @@ async def test_a_failed_pull_counts_as_missing_and_names_the_remedy(server: Scri
 
 
 async def test_a_failed_pull_answers_for_a_while_and_is_then_tried_again(server: ScriptedOllama) -> None:
-    clock = Clock()
+    clock = FakeClock()
     store = store_at(server, clock=clock)
     good, server.pull_lines = server.pull_lines, [{"error": "file does not exist"}]
     for _ in range(3):
