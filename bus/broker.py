@@ -1,7 +1,9 @@
 """The seam between the bus and what carries it. RabbitMQ and the in-memory broker both stand behind it."""
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, Self
 
@@ -20,6 +22,20 @@ class ConsumerState(StrEnum):
     PAUSED = "paused"
     LOST = "lost"
     STOPPED = "stopped"
+
+
+OnState = Callable[[ConsumerState], None]
+"""Called with each new state of a subscription, from the event loop; it must not raise."""
+
+
+class LinkState(StrEnum):
+    """What a connection to the broker does at the moment."""
+
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    BLOCKED = "blocked"
+    """Connected, but the broker takes no publishes: a memory or disk alarm."""
+    CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +78,10 @@ class Broker(Protocol):
     def description(self) -> str:
         """Where this is, without secrets, for people."""
 
+    @property
+    def links(self) -> Mapping[str, LinkState]:
+        """The connections by what they are for, `consuming` and `publishing`; shown in reports."""
+
     async def declare(self, plan: Plan) -> None:
         """Make sure that all of `plan` exists, by declaring it or, without the right to, by checking the queues.
 
@@ -76,9 +96,19 @@ class Broker(Protocol):
         """Delete a queue and what is in it; a missing one is fine."""
 
     async def publish(
-        self, exchange: str, key: str, message: Message, *, mandatory: bool = True, timeout: float | None = 30.0
+        self,
+        exchange: str,
+        key: str,
+        message: Message,
+        *,
+        mandatory: bool = True,
+        timeout: float | None = 30.0,
+        again: Message | None = None,
     ) -> None:
         """Publish and wait for the broker's confirm. A lost connection in between is waited out and tried again.
+
+        The broker may then have the message twice. `again` is what is sent in its place from the second try on, so
+        that the second one can say so.
 
         Raises:
             Unroutable: `mandatory`, and no queue took it.
@@ -91,6 +121,33 @@ class Broker(Protocol):
         """Publish without waiting and without a promise: reports and events. Never blocks, never raises."""
 
     def subscribe(
-        self, queue: str, on_delivery: Callable[[Delivery], None], *, prefetch: int, tag: str, plan: Plan
+        self,
+        queue: str,
+        on_delivery: Callable[[Delivery], None],
+        *,
+        prefetch: int,
+        tag: str,
+        plan: Plan,
+        on_state: OnState | None = None,
     ) -> Subscription:
         """Start to consume `queue`; `plan` is declared first, and again whenever the subscription comes back."""
+
+    def browse(self, queue: str) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
+        """Look at what waits in a queue, one after the other in its order, until there is no more.
+
+        Within the block a delivery may be acked, which removes it. What is not settled returns to its old place at
+        the end of the block, marked as redelivered; meanwhile nobody else sees it.
+
+        Raises:
+            TopologyError: there is no such queue.
+        """
+
+    def read_log(self, name: str, since: datetime) -> AsyncGenerator[Message, None]:
+        """Read a log (a stream) from `since` up to what was confirmed before the call, without taking anything.
+
+        The broker keeps times for chunks, not for messages, so some from before `since` may come first. Who leaves
+        early closes it: `contextlib.aclosing`.
+
+        Raises:
+            TopologyError: there is no such log.
+        """

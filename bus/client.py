@@ -2,19 +2,28 @@
 
 import asyncio
 import contextlib
-from collections import OrderedDict
-from collections.abc import AsyncIterator
-from typing import Any, Final
+from collections.abc import AsyncGenerator, AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from bus import codec
 from bus.broker import Broker
+from bus.envelope import repeated
 from bus.errors import BusError, ReplyTimeout, UnknownAgent
 from bus.listener import Listener
-from bus.topology import Topology, filter_keys
-from schemas import EventKind, Priority, Report, ReportKind, TaskEvent, TaskMessage, TaskResult, TaskStatus
-
-SEEN_REMEMBERED: Final = 10_000
-"""Results whose ids are remembered by a listener, to drop the duplicate that a crash may have made."""
+from bus.result_log import SeenTasks, moment_of, read_from, result_of
+from bus.topology import EVERYBODY, Topology, filter_keys
+from schemas import (
+    CancelTask,
+    EventKind,
+    Priority,
+    Report,
+    ReportKind,
+    TaskEvent,
+    TaskMessage,
+    TaskResult,
+    TaskStatus,
+)
 
 
 class Client:
@@ -49,7 +58,21 @@ class Client:
         """Publish a task that is made already; `reply_to` names a queue that gets the result as well."""
         await self._must_know(task.agent)
         message = codec.encode_task(task, reply_to=reply_to)
-        await self.broker.publish(self.topology.tasks, task.agent, message)
+        await self.broker.publish(self.topology.tasks, task.agent, message, again=repeated(message))
+
+    async def cancel(self, task_id: str, *, agent: str | None = None, reason: str | None = None) -> None:
+        """Say that nobody wants a task any more. It ends as `cancelled`: at once if it runs, else when it is delivered.
+
+        A task that has its result already keeps it. `agent` spares the hosts of other agents the message. Hosts that
+        start within a day hear of it too, where the broker has streams.
+
+        Raises:
+            pydantic.ValidationError: the id is no task's, or the agent's name no agent's.
+            TopologyError: no host has ever started here.
+        """
+        control = CancelTask(task_id=task_id, agent=agent, reason=reason)
+        key = agent or EVERYBODY
+        await self.broker.publish(self.topology.control, key, codec.encode_control(control), mandatory=False)
 
     async def ask(
         self,
@@ -99,6 +122,20 @@ class Client:
         async with listener:
             yield _without_duplicates(listener)
 
+    def replay(
+        self, since: datetime | timedelta | float, *, agent: str | None = None, status: TaskStatus | None = None
+    ) -> AsyncGenerator[TaskResult, None]:
+        """Iterate over the terminal results of the past, in order, up to what was confirmed before the first step.
+
+        `since` is a time with its zone, or a timedelta or seconds ago; RabbitMQ keeps seven days. A second result of a
+        task is dropped, an unreadable one passed over and logged. Who leaves early closes it: `contextlib.aclosing`.
+
+        Raises:
+            ValueError: `since` has no time zone or is negative.
+            LogUnavailable: at the first step; nobody has declared the log, or streams are turned off on the broker.
+        """
+        return self._replayed(moment_of(since, datetime.now(UTC)), agent, status)
+
     @contextlib.asynccontextmanager
     async def events(
         self, *, agent: str | None = None, kind: EventKind | None = None, task_id: str | None = None
@@ -121,6 +158,20 @@ class Client:
         ) as listener:
             yield aiter(listener)
 
+    async def _replayed(
+        self, since: datetime, agent: str | None, status: TaskStatus | None
+    ) -> AsyncGenerator[TaskResult, None]:
+        seen = SeenTasks()
+        messages = self.broker.read_log(self.topology.results_log, read_from(since))
+        try:
+            async for message in messages:
+                result = result_of(message)
+                if result is not None and _is_wanted(result, since, agent, status) and seen.remember(result):
+                    yield result
+        finally:
+            # A log that is left early holds a channel until it is closed.
+            await messages.aclose()
+
     async def _must_know(self, agent: str) -> None:
         # A task for an agent that nobody declared is routed too: to the unrouted queue, where it would wait in vain.
         if agent in self._known:
@@ -136,11 +187,12 @@ class Client:
         raise BusError("the listener for replies was closed")
 
 
+def _is_wanted(result: TaskResult, since: datetime, agent: str | None, status: TaskStatus | None) -> bool:
+    return result.timestamp >= since and agent in (None, result.agent) and status in (None, result.status)
+
+
 async def _without_duplicates(results: Listener[TaskResult]) -> AsyncIterator[TaskResult]:
-    seen: OrderedDict[str, None] = OrderedDict()
+    seen = SeenTasks()
     async for result in results:
-        if result.task_id not in seen:
-            seen[result.task_id] = None
-            if len(seen) > SEEN_REMEMBERED:
-                seen.popitem(last=False)
+        if seen.remember(result):
             yield result

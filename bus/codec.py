@@ -2,27 +2,17 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from bus.envelope import TASK_ID_HEADER, Envelope, body_of, read_envelope
 from bus.errors import DecodeError
 from bus.message import Message
-from schemas import Report, TaskEvent, TaskMessage, TaskResult, Wire
-
-ATTEMPT_HEADER: Final = "x-attempt"
-"""Our own count: `x-death` is incremented by 3.10 and ignored by 4.x when a client republishes it."""
-
-ERROR_HEADERS: Final = ("x-error-code", "x-error-message", "x-error-reason", "x-failed-at", "x-failed-on")
-"""What a dead letter carries beside its original properties."""
-
-MAX_ATTEMPTS_READ: Final = 1_000
-"""An attempt header beyond this is not ours."""
-
-_BROKER_HEADERS: Final = ("x-death", "x-first-death", "x-last-death", "x-delivery-count", "x-acquired-count")
-"""Prefixes of what the broker writes; a copy that we publish is a fresh message and must not carry them."""
+from schemas import Control, Report, TaskEvent, TaskMessage, TaskResult, Wire, new_task_id
+from schemas.task import TaskId
 
 _TYPES: Final[Mapping[type[Wire], str]] = {
     TaskMessage: "sutazai.task.v1",
@@ -30,25 +20,35 @@ _TYPES: Final[Mapping[type[Wire], str]] = {
     TaskEvent: "sutazai.event.v1",
 }
 REPORT_TYPE: Final = "sutazai.report.v1"
+CONTROL_TYPE: Final = "sutazai.control.v1"
 
 _REPORTS: Final[TypeAdapter[Report]] = TypeAdapter(Report)
+_CONTROLS: Final[TypeAdapter[Control]] = TypeAdapter(Control)
+_TASK_ID: Final[TypeAdapter[str]] = TypeAdapter(TaskId)
 
 AnyWire = TypeVar("AnyWire", bound=Wire)
 
 
 @dataclass(frozen=True, slots=True)
 class IncomingTask:
-    """A readable task and what its envelope said. `anonymous`: the publisher gave no id, so one was made here."""
+    """A task as it was delivered, and its life so far.
+
+    `key` is what its deliveries are known by: the task's id, or for an unreadable body something that nothing else has,
+    since no two such messages are one task. `anonymous`: the publisher gave no id, so one was made here. `fault`: why
+    it cannot be read; `task` then holds an id and an agent, and nothing else.
+    """
 
     task: TaskMessage
-    attempt: int
+    envelope: Envelope
+    key: str
     anonymous: bool
+    fault: DecodeError | None = None
 
 
 def encode_task(task: TaskMessage, *, reply_to: str | None = None) -> Message:
     """Make the message of a new task."""
     return Message(
-        body=_body(task),
+        body=body_of(task),
         type=_TYPES[TaskMessage],
         priority=task.priority,
         correlation_id=task.id,
@@ -77,6 +77,20 @@ def encode_report(report: Report) -> Message:
     return Message(body=_body(report), type=REPORT_TYPE, timestamp=report.timestamp, persistent=False)
 
 
+def encode_control(control: Control) -> Message:
+    """Make a control message; persistent, since the control log keeps it."""
+    return Message(body=_body(control), type=CONTROL_TYPE, timestamp=control.timestamp)
+
+
+def receive_task(message: Message, agent: str, received_at: datetime) -> IncomingTask:
+    """Read a task for `agent`, or find out why it cannot be read."""
+    try:
+        return decode_task(message, agent, received_at)
+    except DecodeError as error:
+        task = TaskMessage.model_construct(id=task_id_of(message) or new_task_id(), agent=agent, created_at=received_at)
+        return IncomingTask(task, read_envelope(message.headers), new_task_id(), anonymous=True, fault=error)
+
+
 def decode_task(message: Message, agent: str, received_at: datetime) -> IncomingTask:
     """Read a task for `agent`. What the body leaves out comes from the AMQP properties and headers.
 
@@ -84,14 +98,16 @@ def decode_task(message: Message, agent: str, received_at: datetime) -> Incoming
         DecodeError: the body is no JSON object, or no valid task; the text names the field, the value and the remedy.
     """
     fields = _json_object(message.body)
-    anonymous = fields.get("id") is None and message.message_id is None
     given = {name: value for name, value in fields.items() if value is not None}
+    if TASK_ID_HEADER in message.headers:
+        given["id"] = message.headers[TASK_ID_HEADER]
+    anonymous = "id" not in given and message.message_id is None
     found = _from_properties(message, received_at)
     if isinstance(given.get("metadata"), dict):
         given["metadata"] = found["metadata"] | given["metadata"]
     task = _validate(TaskMessage, found | given | {"agent": agent}, message.body)
     _must_be_writable(task, message.body)
-    return IncomingTask(task, _attempt_of(message.headers), anonymous)
+    return IncomingTask(task, read_envelope(message.headers), task.id, anonymous)
 
 
 def decode_result(message: Message) -> TaskResult:
@@ -112,45 +128,27 @@ def decode_report(message: Message) -> Report:
         raise DecodeError(_sentence("Report", error), message.body) from error
 
 
-def retry_copy(message: Message, task: TaskMessage, attempt: int) -> Message:
-    """Make the copy of a task for the ladder: all it came with, its id and times fixed, and the attempt's number."""
-    headers = own_headers(message.headers) | {ATTEMPT_HEADER: attempt}
-    known_by = message.correlation_id or task.id
-    # The task's priority, not the envelope's: a publisher may have given it in the body alone.
-    kept = replace(message, priority=task.priority, correlation_id=known_by, headers=headers)
-    return replace(kept, body=_body(task), message_id=None)
-
-
-def dead_letter(
-    message: Message, reason: str, error: tuple[str, str], attempt: int, host: str, when: datetime
-) -> Message:
-    """Make the dead-letter copy: the original bytes and properties, and why, in headers. `error` is (code, message)."""
-    code, text = error
-    told = (code, text[:1000], reason, when.isoformat(), host)
-    headers = own_headers(message.headers) | dict(zip(ERROR_HEADERS, told, strict=True)) | {ATTEMPT_HEADER: attempt}
-    return replace(message, headers=headers, message_id=None, persistent=True)
-
-
-def own_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the headers without those that the broker writes."""
-    return {name: _sendable(value) for name, value in headers.items() if not name.startswith(_BROKER_HEADERS)}
-
-
-def _sendable(value: Any) -> Any:
-    """Return a header as pamqp writes it: a text that is not UTF-8 it reads as bytes, which it cannot write."""
-    if isinstance(value, bytes):
-        return bytearray(value)
-    if isinstance(value, Mapping):
-        return {name: _sendable(item) for name, item in value.items()}
-    return [_sendable(item) for item in value] if isinstance(value, list) else value
+def decode_control(message: Message) -> Control:
+    """Read a control message of any kind. Raises DecodeError."""
+    try:
+        return _CONTROLS.validate_python(_json_object(message.body))
+    except ValidationError as error:
+        raise DecodeError(_sentence("Control", error), message.body) from error
 
 
 def task_id_of(message: Message) -> str | None:
     """Return the best id for a task whose body cannot be read: what its publisher knows it by, if anything."""
-    for candidate in (_id_in(message.body), message.correlation_id, message.message_id):
-        if candidate and len(candidate) <= 128 and candidate.isascii() and candidate.isprintable():  # noqa: PLR2004 - TaskId's limit
-            return candidate
-    return None
+    told = message.headers.get(TASK_ID_HEADER)
+    candidates = (told, _id_in(message.body), message.correlation_id, message.message_id)
+    return next((candidate for candidate in candidates if isinstance(candidate, str) and _is_task_id(candidate)), None)
+
+
+def _is_task_id(text: str) -> bool:
+    try:
+        _TASK_ID.validate_python(text)
+    except ValidationError:
+        return False
+    return True
 
 
 def _id_in(body: bytes) -> str | None:
@@ -190,7 +188,7 @@ def _must_be_writable(task: TaskMessage, raw: bytes) -> None:
     # JSON can say what UTF-8 and pydantic cannot write: half of a surrogate pair, hundreds of nested levels. Found out
     # only at the end of the work, it would keep the task from being retried or answered.
     try:
-        _body(task)
+        body_of(task)
     except ValueError as error:
         raise DecodeError(f"the task cannot be written as JSON again ({error}): send plain text", raw) from error
 
@@ -227,8 +225,3 @@ def _from_properties(message: Message, received_at: datetime) -> dict[str, Any]:
     traced = "traceparent" in message.headers
     found["metadata"] = {"traceparent": str(message.headers["traceparent"])} if traced else {}
     return found
-
-
-def _attempt_of(headers: Mapping[str, Any]) -> int:
-    value = headers.get(ATTEMPT_HEADER)
-    return value if isinstance(value, int) and 1 <= value <= MAX_ATTEMPTS_READ else 1

@@ -8,16 +8,16 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from enum import StrEnum
 from itertools import count
 from typing import Final, Self
 
 import aio_pika
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.abc import AbstractChannel, AbstractConnection, UnderlayConnection
 from yarl import URL
 
 from bus.amqp_errors import LOST, connect_error, mapped_errors
+from bus.broker import LinkState
 from bus.ending import end_tasks
 from bus.errors import BrokerUnreachable, ConnectError, ConnectionLost
 
@@ -35,13 +35,8 @@ RPC_TIMEOUT_SECONDS: Final = 30.0
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 10.0
 
-
-class ConnectionState(StrEnum):
-    """What a connection does at the moment."""
-
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    CLOSED = "closed"
+BLOCK_CHECK_SECONDS: Final = 0.5
+"""How often a connection looks whether to log that the broker has blocked it: aio-pika has no callback for that."""
 
 
 def back_off(attempt: int, draw: Callable[[], float] = random.random) -> float:
@@ -65,13 +60,13 @@ class Connection:
         self._current: AbstractConnection | None = None
         self._server: Mapping[str, object] = {}
         self._changed = asyncio.Event()
-        self._state = ConnectionState.CONNECTING
+        self._state = LinkState.CONNECTING
         self._supervisor: asyncio.Task[None] | None = None
 
     @property
-    def state(self) -> ConnectionState:
+    def state(self) -> LinkState:
         """What it does at the moment."""
-        return self._state
+        return LinkState.BLOCKED if self._current is not None and _is_blocked(self._current) else self._state
 
     @property
     def server_version(self) -> str:
@@ -105,15 +100,25 @@ class Connection:
             ConnectionLost: it could not be opened; try again.
         """
         connection = await self._until_connected()
-        channel = connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
-        with mapped_errors("opening a channel"):
-            async with asyncio.timeout(RPC_TIMEOUT_SECONDS):
-                await channel.initialize()
+        async with _bounded(connection, "opening a channel", RPC_TIMEOUT_SECONDS):
+            channel = connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+            await channel.initialize()
         return channel
+
+    async def until_writable(self) -> None:
+        """Return once the broker takes publishes: connected, and not blocked by an alarm.
+
+        Raises:
+            ConnectionLost: it went away meanwhile; try again.
+        """
+        connection = await self._until_connected()
+        if _is_blocked(connection):
+            async with _bounded(connection, "waiting for the end of an alarm"):
+                await _transport_of(connection).ready()
 
     async def _until_connected(self) -> AbstractConnection:
         while self._current is None:
-            if self._state is ConnectionState.CLOSED:
+            if self._state is LinkState.CLOSED:
                 raise ConnectionLost(f"the connection {self.name!r} is closed")
             self._changed.clear()
             await self._changed.wait()
@@ -150,7 +155,7 @@ class Connection:
                 await self._hold(connection)
                 connection = await self._reconnect()
         finally:
-            self._set(None, ConnectionState.CLOSED)
+            self._set(None, LinkState.CLOSED)
 
     async def _hold(self, connection: AbstractConnection) -> None:
         """Keep `connection` as the current one until it is gone."""
@@ -159,18 +164,36 @@ class Connection:
         transport = connection.transport
         if transport is not None:
             self._server = transport.connection.server_properties
-        self._set(connection, ConnectionState.CONNECTED)
+        self._set(connection, LinkState.CONNECTED)
         log.info("connection.up", name=self.name, broker=self.server_version)
         try:
             # A connection that died before the callback was added says so here.
             if connection.connected.is_set():
-                await lost.wait()
+                await self._follow(connection, lost)
             log.warning("connection.lost", name=self.name)
         finally:
-            self._set(None, ConnectionState.CONNECTING)
+            self._set(None, LinkState.CONNECTING)
             with contextlib.suppress(*LOST, TimeoutError):
                 async with asyncio.timeout(2):
                     await connection.close()
+
+    async def _follow(self, connection: AbstractConnection, lost: asyncio.Event) -> None:
+        """Tell when the broker blocks the connection, and when it goes on, until it is lost."""
+        while not lost.is_set():
+            if _is_blocked(connection):
+                with contextlib.suppress(ConnectionLost):
+                    await self._sit_out_alarm()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(BLOCK_CHECK_SECONDS):
+                    await lost.wait()
+
+    async def _sit_out_alarm(self) -> None:
+        started = asyncio.get_running_loop().time()
+        log.warning("connection.blocked", name=self.name, reason="RabbitMQ takes no publishes: memory or disk alarm")
+        await self.until_writable()
+        seconds = asyncio.get_running_loop().time() - started
+        # A warning too: who heard of the block should hear of its end, wherever no more than warnings is shown.
+        log.warning("connection.unblocked", name=self.name, seconds=round(seconds, 1))
 
     async def _reconnect(self) -> AbstractConnection:
         for attempt in count():
@@ -182,9 +205,48 @@ class Connection:
                 log.warning("connection.retrying", name=self.name, attempt=attempt + 1, reason=str(error))
         raise AssertionError("unreachable: count() never ends")
 
-    def _set(self, connection: AbstractConnection | None, state: ConnectionState) -> None:
+    def _set(self, connection: AbstractConnection | None, state: LinkState) -> None:
         self._current, self._state = connection, state
         self._changed.set()
+
+
+@contextlib.asynccontextmanager
+async def _bounded(connection: AbstractConnection, doing: str, limit: float | None = None) -> AsyncIterator[None]:
+    """End what is awaited in the block with ConnectionLost once `connection` dies, or after `limit` seconds.
+
+    aiormq alone would let it wait for ever: a connection that dies while it is blocked is never unblocked.
+    """
+    loop = asyncio.get_running_loop()
+    with mapped_errors(doing):
+        async with asyncio.timeout(limit) as scope:
+
+            def end(*_: object) -> None:
+                if not scope.expired():
+                    scope.reschedule(loop.time())
+
+            connection.close_callbacks.add(end)
+            try:
+                _transport_of(connection)
+                yield
+            finally:
+                connection.close_callbacks.discard(end)
+
+
+def _transport_of(connection: AbstractConnection) -> UnderlayConnection:
+    if connection.transport is None or not connection.connected.is_set():
+        raise ConnectionLost("the connection has just been lost")
+    return connection.transport
+
+
+def _is_blocked(connection: AbstractConnection) -> bool:
+    """Look whether there is anything to wait for before `ready`, without waiting: aio-pika has no other word for it."""
+    if connection.transport is None:
+        return False
+    steps = connection.transport.ready().__await__()
+    try:
+        return any(True for _ in steps)
+    finally:
+        steps.close()
 
 
 async def close_quietly(channel: AbstractChannel) -> None:

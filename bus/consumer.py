@@ -2,19 +2,23 @@
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from contextvars import Context
 from typing import Final, Self
 
 import structlog
 
-from bus.broker import Broker, ConsumerState, Subscription
-from bus.codec import decode_task
+from bus.admission import Known, before_work
+from bus.broker import Broker, ConsumerState, OnState, Subscription
+from bus.cancellations import Cancellations
+from bus.codec import IncomingTask, receive_task
 from bus.ending import end_tasks
-from bus.errors import ConnectionLost, DecodeError
+from bus.errors import ConnectionLost
 from bus.inflight import Entry, InFlight
 from bus.message import Delivery
-from bus.outcome import HandedBack, Outcome
+from bus.outcome import HandedBack, Outcome, outcome_of_cancel
+from bus.patience import Patience
 from bus.retry import RetryPolicy
 from bus.runner import Handler, Runner
 from bus.settlement import Settlement, acknowledge
@@ -53,17 +57,27 @@ class Consumer:
         host: str,
         prefetch: int = 1,
         policy: RetryPolicy | None = None,
+        patience: Patience | None = None,
+        cancellations: Cancellations | None = None,
     ) -> None:
+        """`cancellations` is shared by the consumers of a process; without it, only `cancel` is known here."""
         self.agent = agent
         self.prefetch = prefetch
         self.reason: str | None = None
         """Why it is paused, or None."""
+        self.on_state: OnState | None = None
+        """Called with each new state, if somebody wants to know."""
+        self.losses = 0
+        """How often the consumer was taken away and came back: a cut, a deleted queue, a node that went."""
         self._broker = broker
         self._topology = topology
         self._tag = f"{agent}@{host}"
         self._publisher = TaskPublisher(broker, topology, agent, host)
         self._inflight = InFlight()
-        self._runner = Runner(handler, self._publisher, policy or RetryPolicy(), topology.rungs_ms)
+        self._policy = policy or RetryPolicy()
+        self._patience = patience or Patience()
+        self._cancellations = cancellations or Cancellations()
+        self._runner = Runner(handler, self._publisher, self._policy, topology.rungs_ms, self._patience)
         self._settlement = Settlement(agent, self._publisher, self._inflight, self._restore)
         self._slots = Slots(prefetch)
         self._shut = asyncio.Event()
@@ -97,7 +111,7 @@ class Consumer:
         await self._broker.declare(plan)
         queue = self._topology.task_queue(self.agent)
         self._subscription = self._broker.subscribe(
-            queue, self._receive, prefetch=self.prefetch, tag=self._tag, plan=plan
+            queue, self._receive, prefetch=self.prefetch, tag=self._tag, plan=plan, on_state=self._note_state
         )
         return self
 
@@ -128,25 +142,46 @@ class Consumer:
         if self._subscription is not None:
             self._subscription.resume()
 
+    def cancel(self, task_id: str, reason: str | None = None) -> None:
+        """End a task that nobody wants any more: now if it runs here, else when it is delivered here."""
+        self._cancellations.add(task_id, reason)
+        if self._runner.cancel(task_id, reason):
+            log.info("task.cancelled", agent=self.agent, task=task_id)
+
     async def stop(self, grace: float) -> None:
         """Stop for good, in stages: take nothing more, let what runs end within `grace` s, hand back the rest."""
+        await self.close_intake()
+        await self.drain(grace)
+        await self.hand_back()
+
+    async def close_intake(self) -> None:
+        """First stage of a stop: take nothing more, and hand back what has not started."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HAND_BACK_SECONDS):
                 await self.pause("stopping")
         self._turn_away()
+
+    async def drain(self, grace: float) -> None:
+        """Second stage: let what runs end, for `grace` seconds at most."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await self._idle.wait()
+
+    async def hand_back(self) -> None:
+        """Third stage: end what still runs and hand it back."""
         if self._tasks:
-            log.warning("consumer.handing_back", agent=self.agent, running=self.running, grace=grace)
+            log.warning("consumer.handing_back", agent=self.agent, running=self.running)
             self._runner.hand_back_all("the host stopped before it was done")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(HAND_BACK_SECONDS):
-                    await self._idle.wait()
+            await self.drain(HAND_BACK_SECONDS)
 
     async def _restore(self) -> None:
         await self._broker.declare(self._topology.shared())
         await self._broker.declare(self._topology.agent(self.agent))
+
+    def _note_state(self, state: ConsumerState) -> None:
+        self.losses += state is ConsumerState.LOST
+        if self.on_state is not None:
+            self.on_state(state)
 
     def _turn_away(self) -> None:
         self._shut.set()
@@ -175,38 +210,65 @@ class Consumer:
                 await delivery.requeue()
 
     async def _take_in(self, delivery: Delivery) -> None:
-        try:
-            incoming = decode_task(delivery.message, self.agent, now())
-        except DecodeError as error:
-            await self._settlement.refuse(delivery, error)
-            return
-        incoming = self._inflight.recognise(incoming, delivery)
+        delivered_at = time.monotonic()
+        incoming = self._inflight.recognise(receive_task(delivery.message, self.agent, now()), delivery)
         if self._inflight.join(incoming, delivery):
             log.info("delivery.joined", agent=self.agent, task=incoming.task.id)
         elif self._inflight.has_ended(incoming):
             log.info("delivery.duplicate", agent=self.agent, task=incoming.task.id)
             await acknowledge(delivery)
         else:
-            waited = max(0.0, (now() - incoming.task.created_at).total_seconds())
-            entry = self._inflight.begin(incoming, delivery, waited)
+            known = self._known(incoming, delivery)
+            waited = max(0.0, (known.now - incoming.task.created_at).total_seconds())
+            entry = self._inflight.begin(incoming, delivery, waited, delivered_at)
             try:
-                await self._attend_to(entry)
+                await self._attend_to(entry, known)
             finally:
                 # Settled or not: what is delivered again after a fault of ours must not join a task that is over.
                 self._inflight.forget(entry)
 
-    async def _attend_to(self, entry: Entry) -> None:
-        self._publisher.event(entry, EventKind.ACCEPTED, queue_wait=entry.queue_wait)
+    def _known(self, incoming: IncomingTask, delivery: Delivery) -> Known:
+        returned = self._inflight.was_returned(incoming)
+        return Known(
+            now=now(),
+            host=self._publisher.host,
+            cancelled=incoming.task.id in self._cancellations,
+            cancel_reason=self._cancellations.reason_of(incoming.task.id),
+            came_back=delivery.redelivered and not returned and not self._publisher.broker_counts,
+        )
+
+    async def _attend_to(self, entry: Entry, known: Known) -> None:
         with structlog.contextvars.bound_contextvars(agent=self.agent, task=entry.task.id, attempt=entry.attempt):
-            if not await self._slots.acquire():
-                await self._settlement.settle(entry, HandedBack(self.reason or "pausing"))
-                return
-            try:
-                outcome = await self._runner.run(entry)
-                await self._cool(outcome)
-                await self._settlement.settle(entry, outcome)
-            finally:
-                self._slots.release()
+            early = before_work(entry, known, self._topology.rungs_ms, self._policy.max_redeliveries)
+            if early is None:
+                await self._work_on(entry)
+            else:
+                await self._settlement.settle(entry, early)
+
+    async def _work_on(self, entry: Entry) -> None:
+        self._publisher.event(entry, EventKind.ACCEPTED, queue_wait=entry.queue_wait)
+        if not await self._has_slot():
+            await self._settlement.settle(entry, HandedBack(self.reason or "no slot was free in time"))
+            return
+        try:
+            outcome = await self._outcome_of_work(entry)
+            await self._cool(outcome)
+            await self._settlement.settle(entry, outcome)
+        finally:
+            self._slots.release()
+
+    async def _has_slot(self) -> bool:
+        try:
+            async with asyncio.timeout(self._patience.for_slot):
+                return await self._slots.acquire()
+        except TimeoutError:
+            return False
+
+    async def _outcome_of_work(self, entry: Entry) -> Outcome:
+        # Cancelled while it waited for a slot.
+        if entry.task.id in self._cancellations:
+            return outcome_of_cancel(entry, self._cancellations.reason_of(entry.task.id), 0.0)
+        return await self._runner.run(entry)
 
     async def _cool(self, outcome: Outcome) -> None:
         if isinstance(outcome, HandedBack):

@@ -8,7 +8,8 @@ BusError
 │   └── VhostRefused          missing virtual host, or no permission for it
 ├── ConnectionLost            the connection went away under an operation; it comes back by itself
 ├── TopologyError             a queue or exchange is missing, or differs from what is expected
-│   └── UnknownAgent          no task queue of that name
+│   ├── UnknownAgent          no task queue of that name
+│   └── LogUnavailable        no log of that name, or streams are off
 ├── PublishError
 │   ├── Unroutable            a mandatory message reached no queue
 │   ├── MessageTooLarge       larger than the broker takes
@@ -64,6 +65,17 @@ class UnknownAgent(TopologyError):
         self.agent = agent
         super().__init__(
             f"no agent {agent!r} is known to this broker: check the name, or start it with `sutazai run {agent}`"
+        )
+
+
+class LogUnavailable(TopologyError):
+    """There is no such log: streams are turned off on this broker, or nobody has declared it yet."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"there is no log {name!r} on this broker: start an agent or run `sutazai topology`, which make it, and if "
+            "that is done already turn streams on there (`rabbitmqctl enable_feature_flag stream_queue`)"
         )
 
 

@@ -1,13 +1,17 @@
 """Which tasks are held here and which have just ended: a redelivery joins its task, it never runs it again."""
 
+import sys
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final, TypeVar
 
-from bus.codec import IncomingTask, own_headers
+from bus.codec import IncomingTask
+from bus.envelope import Envelope, foreign_headers
 from bus.message import Delivery, Message
 from schemas import TaskMessage
+
+_FOR_EVER: Final = sys.maxsize
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -20,13 +24,34 @@ REMEMBERED: Final = 1_000
 class Entry:
     """One task held here, and all deliveries of it that have to be settled when it ends."""
 
-    task: TaskMessage
-    attempt: int
+    incoming: IncomingTask
     message: Message
     deliveries: list[Delivery]
     queue_wait: float
+    """Seconds from the task's `created_at` to this delivery."""
     redelivered: bool
-    anonymous: bool
+    """Whether the broker has handed the task out before, so that somebody else may have done it too."""
+    delivered_at: float
+    """Monotonic seconds: the broker's patience for an acknowledgement counts from here."""
+    copies: int
+    """Of the newest of its deliveries; see `bus.envelope.COPIES_HEADER`."""
+    is_copied: bool = False
+    """Whether a copy of it is on its way to its queue or the ladder, and takes its place."""
+
+    @property
+    def task(self) -> TaskMessage:
+        """The task."""
+        return self.incoming.task
+
+    @property
+    def envelope(self) -> Envelope:
+        """The task's life before this delivery."""
+        return self.incoming.envelope
+
+    @property
+    def attempt(self) -> int:
+        """The number of this attempt, from 1."""
+        return self.incoming.envelope.attempt
 
     @property
     def is_orphan(self) -> bool:
@@ -35,12 +60,13 @@ class Entry:
 
 
 class InFlight:
-    """The tasks of one consumer by id."""
+    """The tasks of one consumer by key."""
 
     def __init__(self) -> None:
         self._held: dict[str, Entry] = {}
         self._ended: OrderedDict[str, int] = OrderedDict()
-        self._unacknowledged: OrderedDict[bytes, TaskMessage] = OrderedDict()
+        self._anonymous: OrderedDict[bytes, IncomingTask] = OrderedDict()
+        self._returned: OrderedDict[str, int] = OrderedDict()
 
     @property
     def held(self) -> int:
@@ -56,51 +82,71 @@ class InFlight:
         if not (incoming.anonymous and delivery.redelivered):
             return incoming
         print_ = _fingerprint(delivery.message)
-        orphans = (e for e in self._held.values() if e.anonymous and e.is_orphan)
-        running = next((e.task for e in orphans if _fingerprint(e.message) == print_), None)
-        known = running or self._unacknowledged.pop(print_, None)
-        return incoming if known is None else replace(incoming, task=known)
+        orphans = (e for e in self._held.values() if e.incoming.anonymous and e.is_orphan)
+        running = next((e.incoming for e in orphans if _fingerprint(e.message) == print_), None)
+        known = running or self._anonymous.pop(print_, None)
+        return incoming if known is None else replace(incoming, task=known.task, key=known.key)
 
     def join(self, incoming: IncomingTask, delivery: Delivery) -> bool:
         """Add a delivery to the task it belongs to; False if that is not held here.
 
-        A later attempt is no duplicate: it came over the ladder before the confirm of its copy did.
+        The copy that this host itself has just published is no part of it: it may come before its confirm does.
         """
-        entry = self._held.get(incoming.task.id)
-        if entry is None or incoming.attempt > entry.attempt:
+        entry = self._held.get(incoming.key)
+        if entry is None or (entry.is_copied and incoming.envelope.copies > entry.copies):
             return False
         entry.deliveries.append(delivery)
+        entry.copies = max(entry.copies, incoming.envelope.copies)
         return True
 
     def has_ended(self, incoming: IncomingTask) -> bool:
-        """Whether this attempt, or a later one, has ended here already."""
-        return self._ended.get(incoming.task.id, 0) >= incoming.attempt
+        """Whether the task has ended here, or this delivery was replaced here by a copy."""
+        return self._ended.get(incoming.key, -1) >= incoming.envelope.copies
 
-    def begin(self, incoming: IncomingTask, delivery: Delivery, queue_wait: float) -> Entry:
+    def was_returned(self, incoming: IncomingTask) -> bool:
+        """Whether this very delivery was handed back here, so that its coming again is no sign of a crash.
+
+        True once for each return.
+        """
+        return self._returned.pop(incoming.key, -1) == incoming.envelope.copies
+
+    def begin(self, incoming: IncomingTask, delivery: Delivery, queue_wait: float, at: float) -> Entry:
         """Hold a new task."""
-        entry = Entry(
-            incoming.task,
-            incoming.attempt,
-            delivery.message,
-            [delivery],
-            queue_wait,
-            delivery.redelivered,
-            incoming.anonymous,
-        )
-        self._held[entry.task.id] = entry
+        redelivered = delivery.redelivered or incoming.envelope.was_lost
+        copies = incoming.envelope.copies
+        entry = Entry(incoming, delivery.message, [delivery], queue_wait, redelivered, at, copies)
+        self._held[incoming.key] = entry
         return entry
 
     def end(self, entry: Entry, *, acknowledged: bool) -> None:
-        """Note that this attempt is over and must not run again here."""
+        """Note that the task has its result: whatever else comes of it is a duplicate."""
+        self._note_end(entry, _FOR_EVER, acknowledged=acknowledged)
+
+    def replaced(self, entry: Entry, *, acknowledged: bool) -> None:
+        """Note that a copy has taken the place of what was delivered."""
+        self._note_end(entry, entry.copies, acknowledged=acknowledged)
+
+    def give_back(self, entry: Entry) -> None:
+        """Note that this task goes back to its queue by our own will, and may come again."""
         self.forget(entry)
-        _remember(self._ended, entry.task.id, max(entry.attempt, self._ended.get(entry.task.id, 0)))
-        if entry.anonymous and not acknowledged:
-            _remember(self._unacknowledged, _fingerprint(entry.message), entry.task)
+        _remember(self._returned, entry.incoming.key, entry.copies)
+        self._recognise_later(entry)
+
+    def _note_end(self, entry: Entry, copies: int, *, acknowledged: bool) -> None:
+        self.forget(entry)
+        key = entry.incoming.key
+        _remember(self._ended, key, max(copies, self._ended.get(key, -1)))
+        if not acknowledged:
+            self._recognise_later(entry)
+
+    def _recognise_later(self, entry: Entry) -> None:
+        if entry.incoming.anonymous:
+            _remember(self._anonymous, _fingerprint(entry.message), entry.incoming)
 
     def forget(self, entry: Entry) -> None:
         """Note that this task is not held here any more, and may come again."""
-        if self._held.get(entry.task.id) is entry:
-            del self._held[entry.task.id]
+        if self._held.get(entry.incoming.key) is entry:
+            del self._held[entry.incoming.key]
 
 
 def _remember(memory: OrderedDict[K, V], key: K, value: V) -> None:
@@ -111,4 +157,4 @@ def _remember(memory: OrderedDict[K, V], key: K, value: V) -> None:
 
 def _fingerprint(message: Message) -> bytes:
     # Without the broker's headers: quorum queues count deliveries there.
-    return sha256(repr(replace(message, headers=own_headers(message.headers))).encode()).digest()
+    return sha256(repr(replace(message, headers=foreign_headers(message.headers))).encode()).digest()

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import structlog
 
-from bus.broker import Broker, Subscription
+from bus.broker import Broker, ConsumerState, OnState, Subscription
 from bus.ending import end_tasks
 from bus.errors import ConnectionLost, DecodeError
 from bus.message import Delivery, Message
@@ -16,7 +16,7 @@ from bus.topology import Topology
 log = structlog.get_logger(__name__)
 
 PREFETCH: Final = 100
-"""Listening is cheap and in order; this many messages hide the way to the broker."""
+"""This many messages hide the way to the broker. What is not read yet stays with the broker beyond that."""
 
 T = TypeVar("T")
 
@@ -38,6 +38,7 @@ class Listener(Generic[T]):
         exchange: str | None = None,
         keys: tuple[str, ...] = (),
         name: str | None = None,
+        on_state: OnState | None = None,
     ) -> None:
         """`exchange` None binds nothing: messages come by the queue's own name, as replies do."""
         listener = name or uuid4().hex[:12]
@@ -45,14 +46,21 @@ class Listener(Generic[T]):
         self._plan = topology.listener(family, listener, exchange, keys)
         self._broker = broker
         self._decode = decode
-        self._received: asyncio.Queue[T] = asyncio.Queue()
+        self._received: asyncio.Queue[tuple[T, Delivery]] = asyncio.Queue()
+        self._on_state = on_state
+        self._changed = asyncio.Event()
         self._acks: set[asyncio.Task[None]] = set()
         self._subscription: Subscription | None = None
 
     async def __aenter__(self) -> Self:
         await self._broker.declare(self._plan)
         self._subscription = self._broker.subscribe(
-            self.queue, self._receive, prefetch=PREFETCH, tag=self.queue, plan=self._plan
+            self.queue,
+            self._receive,
+            prefetch=PREFETCH,
+            tag=self.queue,
+            plan=self._plan,
+            on_state=self._note_state,
         )
         return self
 
@@ -68,13 +76,29 @@ class Listener(Generic[T]):
 
     async def __aiter__(self) -> AsyncIterator[T]:
         while True:
-            yield await self._received.get()
+            value, delivery = await self._received.get()
+            self._ack(delivery)
+            yield value
+
+    async def until_consuming(self) -> None:
+        """Wait until messages come, again if they did not for a while."""
+        while self._subscription is None or self._subscription.state is not ConsumerState.CONSUMING:
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _note_state(self, state: ConsumerState) -> None:
+        self._changed.set()
+        if self._on_state is not None:
+            self._on_state(state)
 
     def _receive(self, delivery: Delivery) -> None:
         try:
-            self._received.put_nowait(self._decode(delivery.message))
+            self._received.put_nowait((self._decode(delivery.message), delivery))
         except DecodeError as error:
             log.warning("listener.unreadable", queue=self.queue, reason=str(error))
+            self._ack(delivery)
+
+    def _ack(self, delivery: Delivery) -> None:
         ack = asyncio.create_task(_ack(delivery), name=f"ack:{self.queue}")
         self._acks.add(ack)
         ack.add_done_callback(self._acks.discard)

@@ -6,13 +6,15 @@ mandatory publishing. It keeps nothing on disk, and queues of listeners (`x-expi
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Self
 from uuid import uuid4
 
-from bus.broker import ConsumerState, QueueInfo
+from bus.broker import ConsumerState, LinkState, OnState, QueueInfo
 from bus.errors import BusError, ConnectionLost
+from bus.memory_browsing import MemoryBrowse
 from bus.memory_queue import MemoryQueue, QueueConsumer, Stored
 from bus.memory_server import MemoryServer
 from bus.message import Delivery, Message
@@ -60,7 +62,13 @@ class MemorySubscription:
     """A consumer on an in-memory queue."""
 
     def __init__(
-        self, server: MemoryServer, queue: str, on_delivery: Callable[[Delivery], None], prefetch: int, plan: Plan
+        self,
+        server: MemoryServer,
+        queue: str,
+        on_delivery: Callable[[Delivery], None],
+        prefetch: int,
+        plan: Plan,
+        on_state: OnState | None = None,
     ) -> None:
         self._server = server
         self._name = queue
@@ -69,8 +77,20 @@ class MemorySubscription:
         self._plan = plan
         self._held: dict[int, Stored] = {}
         self._consumer: QueueConsumer | None = None
-        self.state = ConsumerState.LOST
+        self._on_state = on_state
+        self._state = ConsumerState.STARTING
         self.resume()
+
+    @property
+    def state(self) -> ConsumerState:
+        """See `Subscription.state`."""
+        return self._state
+
+    def _enter(self, state: ConsumerState) -> None:
+        if state is not self._state:
+            self._state = state
+            if self._on_state is not None:
+                self._on_state(state)
 
     async def pause(self) -> None:
         """See `Subscription.pause`."""
@@ -84,7 +104,7 @@ class MemorySubscription:
         self._consumer = QueueConsumer(self._prefetch, self._take, self._cancelled)
         queue = self._server.queue(self._name)
         queue.consumers.append(self._consumer)
-        self.state = ConsumerState.CONSUMING
+        self._enter(ConsumerState.CONSUMING)
         asyncio.get_running_loop().call_soon(queue.dispatch)
 
     async def close(self) -> None:
@@ -138,7 +158,7 @@ class MemorySubscription:
         if queue is not None and self._consumer in queue.consumers:
             queue.consumers.remove(self._consumer)
         self._consumer = None
-        self.state = state
+        self._enter(state)
 
     def _return_all(self) -> None:
         queue, held = self._queue(), self._held
@@ -160,6 +180,7 @@ class MemoryBroker:
         self._name = name
         self._server = MemoryServer.named(name)
         self._subscriptions: list[MemorySubscription] = []
+        self._browses: set[MemoryBrowse] = set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -172,6 +193,11 @@ class MemoryBroker:
     def description(self) -> str:
         """See `Broker.description`."""
         return f"in-memory broker memory://{self._name} (nothing leaves this process)"
+
+    @property
+    def links(self) -> Mapping[str, LinkState]:
+        """See `Broker.links`."""
+        return {"consuming": LinkState.CONNECTED, "publishing": LinkState.CONNECTED}
 
     async def declare(self, plan: Plan) -> None:
         """See `Broker.declare`."""
@@ -193,6 +219,7 @@ class MemoryBroker:
         *,
         mandatory: bool = True,
         timeout: float | None = 30.0,  # noqa: ARG002 - the contract's; nothing here can take time
+        again: Message | None = None,  # noqa: ARG002 - the contract's; nothing here is tried twice
     ) -> None:
         """See `Broker.publish`."""
         self._server.publish(exchange, key, _with_id(message), mandatory=mandatory)
@@ -210,17 +237,37 @@ class MemoryBroker:
         prefetch: int,
         tag: str,  # noqa: ARG002 - the contract's; nobody looks at tags here
         plan: Plan,
+        on_state: OnState | None = None,
     ) -> MemorySubscription:
         """See `Broker.subscribe`."""
-        subscription = MemorySubscription(self._server, queue, on_delivery, prefetch, plan)
+        subscription = MemorySubscription(self._server, queue, on_delivery, prefetch, plan, on_state)
         self._subscriptions = [other for other in self._subscriptions if other.state is not ConsumerState.STOPPED]
         self._subscriptions.append(subscription)
         return subscription
+
+    @contextlib.asynccontextmanager
+    async def browse(self, queue: str) -> AsyncIterator[AsyncIterator[Delivery]]:
+        """See `Broker.browse`."""
+        browse = MemoryBrowse(self._server, queue)
+        self._browses.add(browse)
+        try:
+            async with contextlib.aclosing(browse.deliveries()) as waiting:
+                yield waiting
+        finally:
+            self._browses.discard(browse)
+            browse.close()
+
+    async def read_log(self, name: str, since: datetime) -> AsyncGenerator[Message, None]:
+        """See `Broker.read_log`."""
+        for message in self._server.log(name).since(since):
+            yield message
 
     def cut(self) -> None:
         """Lose the connection and get it back: what RabbitMQ does to unsettled deliveries when TCP breaks."""
         for subscription in self._subscriptions:
             subscription.cut()
+        for browse in self._browses:
+            browse.close()
 
 
 def _with_id(message: Message) -> Message:

@@ -81,6 +81,10 @@ class MemoryQueue:
         """Return a delivered message to its old place, marked as redelivered."""
         heapq.heappush(self._waiting, replace(stored, redelivered=True))
 
+    def take(self) -> Stored | None:
+        """Take the next message out; None if none waits."""
+        return heapq.heappop(self._waiting) if self._waiting else None
+
     def remove(self, stored: Stored) -> bool:
         """Remove a waiting message; False if it has been delivered or removed already."""
         remaining = [other for other in self._waiting if other.position != stored.position]

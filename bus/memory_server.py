@@ -6,7 +6,8 @@ from typing import ClassVar
 from weakref import WeakValueDictionary
 
 from bus.broker import DEFAULT_EXCHANGE, QueueInfo
-from bus.errors import BusError, QueueFull, TopologyError, Unroutable
+from bus.errors import BusError, LogUnavailable, QueueFull, TopologyError, Unroutable
+from bus.memory_log import MemoryLog
 from bus.memory_queue import MemoryQueue, Stored
 from bus.message import Message
 from bus.topology import Binding, Exchange, Plan, Queue, matches
@@ -52,7 +53,7 @@ class MemoryServer:
             )
 
     def _declare_queue(self, queue: Queue) -> None:
-        existing = self.queues.setdefault(queue.name, MemoryQueue(queue.name, queue.arguments))
+        existing = self.queues.setdefault(queue.name, _new_queue(queue))
         if existing.arguments != dict(queue.arguments):
             raise TopologyError(
                 f"something on the broker differs from what is expected: queue {queue.name!r} exists with "
@@ -74,6 +75,13 @@ class MemoryServer:
         if name not in self._exchanges:
             raise TopologyError(f"something is missing on the broker: no exchange {name!r}")
         return self._exchanges[name]
+
+    def log(self, name: str) -> MemoryLog:
+        """Return a log. Raises LogUnavailable where there is none."""
+        log = self.queues.get(name)
+        if not isinstance(log, MemoryLog):
+            raise LogUnavailable(name)
+        return log
 
     def info(self, name: str) -> QueueInfo | None:
         """Return the state of a queue, or None."""
@@ -122,3 +130,8 @@ class MemoryServer:
             # As on a broker, where nobody is told that a dead-lettered message found its next queue full.
             with contextlib.suppress(BusError):
                 self.publish(str(target), key, stored.message, mandatory=False)
+
+
+def _new_queue(queue: Queue) -> MemoryQueue:
+    kind = MemoryLog if queue.arguments.get("x-queue-type") == "stream" else MemoryQueue
+    return kind(queue.name, queue.arguments)

@@ -8,7 +8,12 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Body and properties. `message_id` is left to the broker's side: it must be unique for each publish."""
+    """Body and properties.
+
+    `message_id` is left to the broker's side where we publish: it must be unique for each publish. `user_id` and
+    `expiration` (milliseconds, as text) are read and never sent: RabbitMQ checks the first against the sender's login,
+    and the second would have a task vanish without a result.
+    """
 
     body: bytes
     type: str | None = None
@@ -17,6 +22,10 @@ class Message:
     correlation_id: str | None = None
     reply_to: str | None = None
     message_id: str | None = None
+    app_id: str | None = None
+    user_id: str | None = None
+    content_encoding: str | None = None
+    expiration: str | None = None
     timestamp: datetime | None = None
     headers: Mapping[str, Any] = field(default_factory=dict)
     persistent: bool = True

@@ -7,7 +7,7 @@ import secrets
 import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bus.node_guard import NODE_MARK
@@ -54,6 +54,20 @@ class Ports:
     def free(cls) -> "Ports":
         """Pick four free ports."""
         return cls(*free_ports(4))
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a node is to others: its Erlang name, its ports, and the cookie it shares with the rest of its cluster."""
+
+    name: str
+    ports: Ports
+    cookie: str = field(repr=False)
+
+    @classmethod
+    def random(cls) -> "Identity":
+        """Return an identity that no other node has."""
+        return cls(f"sutazai-{secrets.token_hex(4)}@localhost", Ports.free(), secrets.token_hex(16))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +122,12 @@ class NodeLayout:
             "RABBITMQ_PID_FILE": f"{home}/pid",
         }
 
-    def write(self, *, plugins: Sequence[str], config: Sequence[str]) -> None:
+    def write(self, *, plugins: Sequence[str], config: Sequence[str], cookie: str) -> None:
         """Write the cookie and the configuration the node reads when it starts."""
-        cookie = self.directory / ".erlang.cookie"
-        cookie.touch(mode=0o600)
-        cookie.write_text(secrets.token_hex(16))
-        cookie.chmod(0o400)
+        cookie_file = self.directory / ".erlang.cookie"
+        cookie_file.touch(mode=0o600)
+        cookie_file.write_text(cookie)
+        cookie_file.chmod(0o400)
         (self.directory / "conf.d").mkdir()
         (self.directory / "advanced.config").write_text("[].\n")
         (self.directory / "enabled_plugins").write_text(f"[{','.join(plugins)}].\n")

@@ -1,10 +1,12 @@
 """(how a handler ended, the task) -> outcome. Pure: the consumer publishes and settles what is decided here."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from bus.envelope import Envelope
 from bus.inflight import Entry
 from bus.retry import Failure, GiveUp, HandBack, Refuse, Retry, RetryPolicy, decide, failure_of
-from schemas import TaskError, TaskResult, TaskStatus, Usage
+from schemas import PastAttempt, TaskError, TaskResult, TaskStatus, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,20 +23,27 @@ class Buried:
     result: TaskResult
     failure: Failure
 
-    @property
-    def reason(self) -> str:
-        """Why it lies in the dead-letter queue: rejected, exhausted (its attempts) or permanent."""
-        if self.result.status is TaskStatus.REJECTED:
-            return "rejected"
-        return "exhausted" if self.failure.retryable else "permanent"
+    reason: str
+    """Why it lies in the dead-letter queue: unreadable, rejected, permanent, exhausted (its attempts) or poison."""
 
 
 @dataclass(frozen=True, slots=True)
 class TriedAgain:
-    """The task goes to the rung of the ladder."""
+    """The task goes to a rung of the ladder; `envelope` is that of its next attempt. `seconds` it waits at least."""
 
     rung_ms: int
+    seconds: float
     failure: Failure
+    envelope: Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """The same attempt comes later: it goes to a rung of the ladder, with what is now known of it."""
+
+    rung_ms: int
+    envelope: Envelope
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +53,14 @@ class HandedBack:
     reason: str
 
 
-Outcome = Finished | Buried | TriedAgain | HandedBack
+Outcome = Finished | Buried | TriedAgain | Postponed | HandedBack
 
 
 def outcome_of_result(entry: Entry, result: TaskResult, seconds: float) -> Outcome:
     """Return the outcome of a handler that returned. A failed result is buried, as a raised permanent error is."""
     fault = _fault_of(result)
     if fault is not None:
-        return Buried(ended_result(entry, TaskStatus.FAILED, fault, seconds), fault)
+        return buried(entry, TaskStatus.FAILED, fault, seconds, "permanent")
     complete = result.model_copy(
         update={
             **_origin(entry),
@@ -61,39 +70,76 @@ def outcome_of_result(entry: Entry, result: TaskResult, seconds: float) -> Outco
         }
     )
     if complete.status in (TaskStatus.FAILED, TaskStatus.REJECTED):
-        return Buried(complete, _told_failure(complete.error))
+        reason = "rejected" if complete.status is TaskStatus.REJECTED else "permanent"
+        return Buried(complete, _told_failure(complete.error), reason)
     return Finished(complete)
 
 
 def outcome_of_error(
-    entry: Entry, error: Exception, seconds: float, policy: RetryPolicy, rungs: tuple[int, ...]
+    entry: Entry,
+    error: Exception,
+    seconds: float,
+    policy: RetryPolicy,
+    rungs: tuple[int, ...],
+    *,
+    host: str,
+    moment: datetime,
 ) -> Outcome:
-    """Return the outcome of a handler that raised."""
+    """Return the outcome of a handler that raised, on `host` at `moment`."""
+    policy = policy.with_rules(entry.task.retry, entry.task.max_attempts)
     failure = failure_of(error, policy)
-    match decide(error, entry.attempt, policy, rungs, max_attempts=entry.task.max_attempts):
-        case Retry(rung_ms):
-            return TriedAgain(rung_ms, failure)
+    match decide(error, entry.attempt, policy, rungs):
+        case Retry(rung_ms, wait):
+            past = PastAttempt(
+                number=entry.attempt, host=host, error=_error_of(failure), ended_at=moment, seconds=seconds
+            )
+            return _later(entry, past, failure, rung_ms, wait, rungs[-1])
         case HandBack():
             return HandedBack(failure.message)
         case Refuse():
-            return Buried(ended_result(entry, TaskStatus.REJECTED, failure, seconds), failure)
+            return buried(entry, TaskStatus.REJECTED, failure, seconds, "rejected")
         case GiveUp():
-            return Buried(ended_result(entry, TaskStatus.FAILED, failure, seconds), failure)
+            reason = "exhausted" if failure.retryable else "permanent"
+            return buried(entry, TaskStatus.FAILED, failure, seconds, reason)
+
+
+def _later(entry: Entry, past: PastAttempt, failure: Failure, rung_ms: int, seconds: float, longest_ms: int) -> Outcome:
+    expires = entry.task.expires_at()
+    if expires is not None and past.ended_at + timedelta(milliseconds=rung_ms) >= expires:
+        told = f"no attempt fits before the deadline {_shown(expires)}; the last one failed: {failure.message}"
+        expired = Failure("expired", told, retryable=False)
+        return Finished(ended_result(entry, TaskStatus.EXPIRED, expired, past.seconds))
+    needs_more = seconds * 1000 > longest_ms
+    not_before = past.ended_at + timedelta(seconds=seconds) if needs_more else None
+    return TriedAgain(rung_ms, max(seconds, rung_ms / 1000), failure, entry.envelope.after(past, not_before))
 
 
 def outcome_of_expiry(entry: Entry, seconds: float) -> Outcome:
     """Return the outcome of a task whose deadline has passed, before the work or during it."""
     expires = entry.task.expires_at()
     when = "before" if seconds == 0 else "during"
-    failure = Failure("expired", f"the deadline {expires:%Y-%m-%dT%H:%M:%SZ} passed {when} the work", retryable=False)
+    failure = Failure("expired", f"the deadline {_shown(expires)} passed {when} the work", retryable=False)
     return Finished(ended_result(entry, TaskStatus.EXPIRED, failure, seconds))
+
+
+def outcome_of_cancel(entry: Entry, reason: str | None, seconds: float) -> Outcome:
+    """Return the outcome of a task that was cancelled, before the work or during it."""
+    when = "before" if seconds == 0 else "during"
+    why = f": {reason}" if reason else ""
+    failure = Failure("cancelled", f"cancelled {when} the work{why}", retryable=False)
+    return Finished(ended_result(entry, TaskStatus.CANCELLED, failure, seconds))
+
+
+def buried(entry: Entry, status: TaskStatus, failure: Failure, seconds: float, reason: str) -> Buried:
+    """Return the outcome of a task that cannot be done."""
+    return Buried(ended_result(entry, status, failure, seconds), failure, reason)
 
 
 def ended_result(entry: Entry, status: TaskStatus, failure: Failure, seconds: float) -> TaskResult:
     """Make the terminal result of a task that has no result of its own."""
     return TaskResult(
         status=status,
-        error=TaskError(code=failure.code, message=failure.message, retryable=failure.retryable),
+        error=_error_of(failure),
         processing_time=seconds,
         usage=Usage(queue_wait=entry.queue_wait),
         metadata=entry.task.metadata,
@@ -113,8 +159,17 @@ def _origin(entry: Entry) -> dict[str, object]:
         "agent": entry.task.agent,
         "attempt": entry.attempt,
         "parent_id": entry.task.parent_id,
+        "history": entry.envelope.history,
         "redelivered": entry.redelivered,
     }
+
+
+def _error_of(failure: Failure) -> TaskError:
+    return TaskError(code=failure.code, message=failure.message, retryable=failure.retryable)
+
+
+def _shown(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _fault_of(result: object) -> Failure | None:

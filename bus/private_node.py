@@ -6,14 +6,13 @@ same start and stop in a thread; from a coroutine, call `kill`, `restart` and `r
 """
 
 import asyncio
-import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +21,7 @@ from typing import Self
 import structlog
 
 from bus import node_guard
-from bus.node_layout import HOST, NodeLayout, Ports
+from bus.node_layout import HOST, Identity, NodeLayout, Ports
 from bus.node_probe import amqp_answers, management_answers
 
 log = structlog.get_logger(__name__)
@@ -63,7 +62,9 @@ class PrivateNode:
         consumer_timeout_ms: How long the broker waits for an acknowledgement before it closes the channel; its own
             default of half an hour is less than a slow model may need.
         config: More lines of `rabbitmq.conf`, such as `"vm_memory_high_watermark.absolute = 512MB"`.
+        environment: More variables for the server, such as `RABBITMQ_FEATURE_FLAGS` for a node with fewer of them.
         boot_timeout: Seconds until a start counts as failed.
+        identity: Name, ports and cookie, for a node that others must know beforehand; its own and random when None.
     """
 
     def __init__(
@@ -73,13 +74,17 @@ class PrivateNode:
         management: bool = True,
         consumer_timeout_ms: int = 7_200_000,
         config: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
         boot_timeout: float = 60.0,
+        identity: Identity | None = None,
     ) -> None:
         self._server = server
         self._management = management
         self._consumer_timeout_ms = consumer_timeout_ms
         self._more_config = tuple(config)
+        self._more_environment = dict(environment or {})
         self._boot_timeout = boot_timeout
+        self._identity = identity
         self._layout: NodeLayout | None = None
         self._guard: subprocess.Popen[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -202,9 +207,9 @@ class PrivateNode:
     def _lay_out(self) -> None:
         if self._layout is not None:
             return
-        ports = Ports.free()
+        identity = self._identity or Identity.random()
         directory = Path(tempfile.mkdtemp(prefix="sutazai-rabbitmq-"))
-        self._layout = NodeLayout(directory, f"sutazai-{secrets.token_hex(4)}@localhost", ports)
+        self._layout = NodeLayout(directory, identity.name, identity.ports)
         self._guard = subprocess.Popen(  # noqa: S603 - our own file, no shell
             [sys.executable, "-P", node_guard.__file__, str(directory)],
             stdin=subprocess.PIPE,
@@ -213,7 +218,7 @@ class PrivateNode:
             start_new_session=True,
         )
         plugins = ["rabbitmq_management"] if self._management else []
-        self._layout.write(plugins=plugins, config=self._config(ports))
+        self._layout.write(plugins=plugins, config=self._config(identity.ports), cookie=identity.cookie)
 
     def _config(self, ports: Ports) -> list[str]:
         lines = [f"consumer_timeout = {self._consumer_timeout_ms}", "log.console = true"]
@@ -238,7 +243,7 @@ class PrivateNode:
             with layout.boot_log.open("wb") as output:
                 self._process = subprocess.Popen(  # noqa: S603 - the server's own program, no shell
                     [program],
-                    env=layout.environment(),
+                    env=layout.environment() | self._more_environment,
                     cwd=layout.directory,
                     stdin=subprocess.DEVNULL,
                     stdout=output,

@@ -10,6 +10,7 @@ import structlog
 from aio_pika.abc import AbstractChannel, DeliveryMode
 
 from bus.amqp_errors import mapped_errors
+from bus.broker import LinkState
 from bus.connection import Connection, close_quietly
 from bus.ending import end_tasks
 from bus.errors import BusError, ConnectionLost, PublishTimeout, TopologyError
@@ -26,6 +27,9 @@ ANNOUNCEMENTS_HELD: Final = 1_000
 RETRY_PAUSE_SECONDS: Final = 0.05
 """Between two tries of one publish; waiting for the connection itself has its own back-off."""
 
+_BLOCKED: Final = "it is blocked by a memory or disk alarm, free memory or disk space there"
+_AWAY: Final = "it is away, or too busy"
+
 
 class Publisher:
     """Publishes through one connection, on one channel with confirms and one without. Used inside `async with`."""
@@ -35,6 +39,7 @@ class Publisher:
         self._window = asyncio.Semaphore(WINDOW)
         self._opening = asyncio.Lock()
         self._channel: AbstractChannel | None = None
+        self._announcing: AbstractChannel | None = None
         self._announcements: asyncio.Queue[tuple[str, str, Message]] = asyncio.Queue(ANNOUNCEMENTS_HELD)
         self._announcer: asyncio.Task[None] | None = None
         self.dropped = 0
@@ -48,20 +53,27 @@ class Publisher:
         await self._flush_announcements()
         if self._announcer is not None:
             await end_tasks([self._announcer])
-        if self._channel is not None:
-            await close_quietly(self._channel)
+        channels = (self._channel, self._announcing)
+        await asyncio.gather(*(close_quietly(channel) for channel in channels if channel is not None))
 
     async def publish(
-        self, exchange: str, key: str, message: Message, *, mandatory: bool = True, timeout: float | None = 30.0
+        self,
+        exchange: str,
+        key: str,
+        message: Message,
+        *,
+        mandatory: bool = True,
+        timeout: float | None = 30.0,
+        again: Message | None = None,
     ) -> None:
         """Publish and wait for the confirm; see `Broker.publish`."""
         try:
             async with asyncio.timeout(timeout), self._window:
-                await self._until_confirmed(exchange, key, message, mandatory=mandatory)
+                await self._until_confirmed(exchange, key, message, again or message, mandatory=mandatory)
         except TimeoutError as error:
             raise PublishTimeout(
-                f"the broker did not confirm a message to {exchange or key!r} within {timeout:g} s: it is away or "
-                "blocked (memory or disk alarm)"
+                f"the broker did not confirm a message to {exchange or key!r} within {timeout:g} s: "
+                + (_BLOCKED if self._connection.state is LinkState.BLOCKED else _AWAY)
             ) from error
 
     def announce(self, exchange: str, key: str, message: Message) -> None:
@@ -71,12 +83,21 @@ class Publisher:
         except asyncio.QueueFull:
             self.dropped += 1
 
-    async def _until_confirmed(self, exchange: str, key: str, message: Message, *, mandatory: bool) -> None:
+    async def _until_confirmed(
+        self, exchange: str, key: str, message: Message, again: Message, *, mandatory: bool
+    ) -> None:
+        to_send = message
         while True:
             try:
+                # What is sent to a blocked connection lies in its socket: it would arrive after its timeout as well,
+                # and with enough of it there, heartbeats cannot pass and the connection dies.
+                await self._connection.until_writable()
                 channel = await self._confirming_channel()
-                await _publish_on(channel, exchange, key, message, mandatory=mandatory)
+                sending, to_send = to_send, again
+                await _publish_on(channel, exchange, key, sending, mandatory=mandatory)
             except (ConnectionLost, TopologyError) as error:
+                if self._connection.state is LinkState.CLOSED:
+                    raise
                 if isinstance(error, TopologyError) and not _is_about_another(error, exchange):
                     raise
                 log.warning("publish.retrying", exchange=exchange, key=key, reason=str(error))
@@ -92,21 +113,26 @@ class Publisher:
 
     async def _announce_all(self) -> None:
         while True:
-            with contextlib.suppress(BusError):
-                async with self._connection.channel() as channel:
-                    await self._announce_on(channel)
-            # A dead connection that its supervisor has not noticed yet refuses a channel at once, without giving way.
-            await asyncio.sleep(RETRY_PAUSE_SECONDS)
-
-    async def _announce_on(self, channel: AbstractChannel) -> None:
-        while not channel.is_closed:
             exchange, key, message = await self._announcements.get()
             try:
-                await _publish_on(channel, exchange, key, message, mandatory=False)
-            except BusError:
+                await self._until_announced(exchange, key, message)
+            except (BusError, ValueError):  # ValueError: a routing key of more than 255 bytes
                 self.dropped += 1
             finally:
                 self._announcements.task_done()
+
+    async def _until_announced(self, exchange: str, key: str, message: Message) -> None:
+        while True:
+            try:
+                await self._connection.until_writable()
+                if self._announcing is None or self._announcing.is_closed:
+                    self._announcing = await self._connection.open_channel()
+            except ConnectionLost:
+                # A dead connection that its supervisor has not noticed yet refuses at once, without giving way.
+                await asyncio.sleep(RETRY_PAUSE_SECONDS)
+            else:
+                # Once only: what is lost from here on may have arrived.
+                return await _publish_on(self._announcing, exchange, key, message, mandatory=False)
 
     async def _flush_announcements(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -136,6 +162,8 @@ def _amqp_message(message: Message) -> aio_pika.Message:
         correlation_id=message.correlation_id,
         reply_to=message.reply_to,
         message_id=message.message_id,
+        app_id=message.app_id,
+        content_encoding=message.content_encoding,
         timestamp=message.timestamp,
         type=message.type,
     )

@@ -2,22 +2,27 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from functools import partial
 from typing import Final, Self
 
 import structlog
 from aio_pika.abc import AbstractChannel, ExchangeType
+from aiormq.exceptions import ConnectionInternalError
 
 from bus import tolerant_decoding
 from bus.amqp_errors import mapped_errors, safe_url
-from bus.broker import ConsumerState, QueueInfo
-from bus.connection import RPC_TIMEOUT_SECONDS, Connection, ConnectionState
+from bus.broker import ConsumerState, LinkState, OnState, QueueInfo
+from bus.browsing import browsing
+from bus.connection import RPC_TIMEOUT_SECONDS, Connection
 from bus.errors import ConnectionLost, TopologyError
+from bus.log_reader import LogReader
 from bus.message import Delivery, Message
 from bus.publisher import RETRY_PAUSE_SECONDS, Publisher
 from bus.subscription import RabbitSubscription
-from bus.topology import Plan
+from bus.topology import Plan, Queue
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +54,11 @@ class RabbitBroker:
     def description(self) -> str:
         """See `Broker.description`."""
         return f"RabbitMQ {self._publishing.server_version} at {self._where}"
+
+    @property
+    def links(self) -> Mapping[str, LinkState]:
+        """See `Broker.links`."""
+        return {"consuming": self._consuming.state, "publishing": self._publishing.state}
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
@@ -96,17 +106,31 @@ class RabbitBroker:
         await self._on_a_channel(f"deleting queue {name!r}", delete)
 
     async def publish(
-        self, exchange: str, key: str, message: Message, *, mandatory: bool = True, timeout: float | None = 30.0
+        self,
+        exchange: str,
+        key: str,
+        message: Message,
+        *,
+        mandatory: bool = True,
+        timeout: float | None = 30.0,
+        again: Message | None = None,
     ) -> None:
         """See `Broker.publish`."""
-        await self._publisher.publish(exchange, key, message, mandatory=mandatory, timeout=timeout)
+        await self._publisher.publish(exchange, key, message, mandatory=mandatory, timeout=timeout, again=again)
 
     def announce(self, exchange: str, key: str, message: Message) -> None:
         """See `Broker.announce`."""
         self._publisher.announce(exchange, key, message)
 
     def subscribe(
-        self, queue: str, on_delivery: Callable[[Delivery], None], *, prefetch: int, tag: str, plan: Plan
+        self,
+        queue: str,
+        on_delivery: Callable[[Delivery], None],
+        *,
+        prefetch: int,
+        tag: str,
+        plan: Plan,
+        on_state: OnState | None = None,
     ) -> RabbitSubscription:
         """See `Broker.subscribe`."""
 
@@ -119,10 +143,20 @@ class RabbitBroker:
                     await self.declare(shared)
                 await self.declare(plan)
 
-        subscription = RabbitSubscription(self._consuming, queue, on_delivery, prepare, prefetch=prefetch, tag=tag)
+        subscription = RabbitSubscription(
+            self._consuming, queue, on_delivery, prepare, prefetch=prefetch, tag=tag, on_state=on_state
+        )
         self._subscriptions = {other for other in self._subscriptions if other.state is not ConsumerState.STOPPED}
         self._subscriptions.add(subscription)
         return subscription
+
+    def browse(self, queue: str) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
+        """See `Broker.browse`."""
+        return browsing(self._consuming, queue)
+
+    def read_log(self, name: str, since: datetime) -> AsyncGenerator[Message, None]:
+        """See `Broker.read_log`."""
+        return LogReader(self._consuming, self._publisher, name, since).messages()
 
     async def _declared(self, plan: Plan) -> bool:
         """Declare all of `plan`; False where that is not permitted: with least privilege, somebody else made it."""
@@ -143,7 +177,7 @@ class RabbitBroker:
                     try:
                         return await self._act_once(doing, act)
                     except ConnectionLost:
-                        if self._consuming.state is ConnectionState.CLOSED:
+                        if self._consuming.state is LinkState.CLOSED:
                             raise
                         await asyncio.sleep(RETRY_PAUSE_SECONDS)
 
@@ -161,10 +195,24 @@ async def _declare(plan: Plan, channel: AbstractChannel) -> None:
             exchange.name, ExchangeType.TOPIC, durable=True, arguments={**exchange.arguments}
         )
     for queue in plan.queues:
-        await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments))
+        await _declare_queue(queue, channel)
     for binding in plan.bindings:
         queue_to_bind = await channel.get_queue(binding.queue, ensure=False)
         await queue_to_bind.bind(binding.exchange, binding.key)
+
+
+async def _declare_queue(queue: Queue, channel: AbstractChannel) -> None:
+    try:
+        await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments))
+    except ConnectionInternalError as error:
+        # 3.10 with streams or quorum queues turned off closes the whole connection, which looks like a lost one.
+        if "feature flag is disabled" not in str(error):
+            raise
+        kind = queue.arguments.get("x-queue-type")
+        raise TopologyError(
+            f"queues of type {kind} are turned off on this broker: {queue.name!r} cannot be declared before "
+            f"`rabbitmqctl enable_feature_flag {kind}_queue`"
+        ) from error
 
 
 async def _check(plan: Plan, channel: AbstractChannel) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import structlog
@@ -12,7 +12,15 @@ import structlog
 from bus.ending import end_tasks
 from bus.errors import RetryableError
 from bus.inflight import Entry
-from bus.outcome import Finished, HandedBack, Outcome, outcome_of_error, outcome_of_expiry, outcome_of_result
+from bus.outcome import (
+    HandedBack,
+    Outcome,
+    outcome_of_cancel,
+    outcome_of_error,
+    outcome_of_expiry,
+    outcome_of_result,
+)
+from bus.patience import Patience
 from bus.retry import RetryPolicy
 from bus.task_publisher import TaskPublisher
 from schemas import EventKind, TaskMessage, TaskResult, now
@@ -24,7 +32,11 @@ UNWILLING_SECONDS: Final = 2.0
 """What a handler gets to end once it is cancelled. Its slot and its task's outcome do not wait for it any longer."""
 
 
-@dataclass(frozen=True, slots=True)
+def _never() -> bool:
+    return False
+
+
+@dataclass(slots=True)
 class Attempt:
     """What a handler gets: one attempt at one task. `number` counts from 1; `queue_wait` is in seconds."""
 
@@ -34,23 +46,68 @@ class Attempt:
     queue_wait: float
     emit: Callable[..., None]
     """`emit(EventKind.CHUNK, text=..., sequence=...)` announces a step; it never waits and never raises."""
+    is_waiting: Callable[[], bool] = field(default=_never)
+    """A handler may set this to tell whether the work has yet to begin, since it only waits for its turn. Whoever has
+    to end such an attempt hands it back: nothing was tried."""
 
 
 Handler = Callable[[Attempt], Awaitable[TaskResult]]
 """Returns the result of a task, or raises; see `bus.errors.HandlerError` for errors with a meaning."""
 
 
+class Run:
+    """A handler at work."""
+
+    def __init__(self, entry: Entry, work: asyncio.Task[TaskResult]) -> None:
+        self.entry = entry
+        self.work = work
+        self.started = time.monotonic()
+        self.imposed: Outcome | None = None
+        """The outcome that somebody else has decided on."""
+        self._decided = asyncio.Event()
+
+    @property
+    def seconds(self) -> float:
+        """How long it has run; never 0, which stands for not at all."""
+        return max(time.monotonic() - self.started, 1e-6)
+
+    def impose(self, outcome: Outcome) -> None:
+        """End the work with this outcome, unless one has been decided on before."""
+        if self.imposed is None and not self.work.done():
+            self.imposed = outcome
+            self._decided.set()
+
+    async def until_over(self, limit: float) -> None:
+        """Wait until the work is done, its outcome is imposed, or `limit` seconds are over."""
+        decided = asyncio.create_task(self._decided.wait(), name="run:decided")
+        try:
+            await asyncio.wait({self.work, decided}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            decided.cancel()
+
+    async def end(self) -> None:
+        """Cancel the work; one that does not want to end is not waited for any longer than that."""
+        self.work.cancel()
+        await asyncio.wait({self.work}, timeout=UNWILLING_SECONDS)
+
+
 class Runner:
     """Runs the handlers of one consumer and knows which of them it has ended, and why."""
 
     def __init__(
-        self, handler: Handler, publisher: TaskPublisher, policy: RetryPolicy, rungs_ms: tuple[int, ...]
+        self,
+        handler: Handler,
+        publisher: TaskPublisher,
+        policy: RetryPolicy,
+        rungs_ms: tuple[int, ...],
+        patience: Patience,
     ) -> None:
         self._handler = handler
         self._publisher = publisher
         self._policy = policy
         self._rungs_ms = rungs_ms
-        self._running: dict[asyncio.Task[TaskResult], Outcome | None] = {}
+        self._patience = patience
+        self._running: set[Run] = set()
         self._works: set[asyncio.Task[TaskResult]] = set()
 
     @property
@@ -63,19 +120,18 @@ class Runner:
         left = _seconds_left(entry.task)
         if left is not None and left <= 0:
             return outcome_of_expiry(entry, 0.0)
-        started = time.monotonic()
-        work = asyncio.create_task(self._handle(entry), name=f"task:{entry.task.agent}:{entry.task.id}")
+        attempt = self._attempt(entry)
+        work = asyncio.create_task(self._handle(attempt), name=f"task:{entry.task.agent}:{entry.task.id}")
         self._works.add(work)
         work.add_done_callback(self._works.discard)
-        self._running[work] = None
+        run = Run(entry, work)
+        self._running.add(run)
         try:
-            done, _ = await asyncio.wait({work}, timeout=left)
-            if not done:
-                await self._end(work, outcome_of_expiry(entry, time.monotonic() - started))
-            return self._outcome(entry, work, time.monotonic() - started)
+            await self._until_over(run, attempt, left)
+            return self._outcome(run)
         finally:
             work.cancel()
-            del self._running[work]
+            self._running.discard(run)
 
     async def close(self) -> None:
         """End what still runs."""
@@ -85,34 +141,57 @@ class Runner:
 
     def hand_back_all(self, reason: str) -> None:
         """Cancel what runs; each ends as handed back, unless its handler still finishes in spite of that."""
-        for work in self._running:
-            self._running[work] = HandedBack(reason)
-            work.cancel()
+        for run in self._running:
+            run.impose(HandedBack(reason))
 
-    async def _end(self, work: asyncio.Task[TaskResult], outcome: Outcome) -> None:
-        self._running[work] = outcome
-        work.cancel()
-        await asyncio.wait({work}, timeout=UNWILLING_SECONDS)
+    def cancel(self, key: str, reason: str | None) -> bool:
+        """End the work on one task because nobody wants it any more; False if it does not run here."""
+        found = next((run for run in self._running if run.entry.incoming.key == key), None)
+        if found is not None:
+            found.impose(outcome_of_cancel(found.entry, reason, found.seconds))
+        return found is not None
 
-    async def _handle(self, entry: Entry) -> TaskResult:
+    async def _until_over(self, run: Run, attempt: Attempt, left: float | None) -> None:
+        """Wait for the work within the task's deadline and the limits of an attempt, and end it there."""
+        limit = self._patience.for_work(run.entry.delivered_at, run.started)
+        await run.until_over(limit if left is None else min(left, limit))
+        if not run.work.done():
+            is_late = left is not None and left <= limit
+            run.impose(outcome_of_expiry(run.entry, run.seconds) if is_late else self._over_limit(run, attempt))
+            await run.end()
+
+    def _over_limit(self, run: Run, attempt: Attempt) -> Outcome:
+        if attempt.is_waiting():
+            return HandedBack(f"its turn did not come within {run.seconds:.0f} s")
+        error = TimeoutError(f"the attempt was not done within its limit of {run.seconds:.0f} s")
+        return self._outcome_of_error(run, error)
+
+    def _attempt(self, entry: Entry) -> Attempt:
         def emit(kind: EventKind, **data: Any) -> None:
             self._publisher.event(entry, kind, **data)
 
-        emit(EventKind.STARTED)
-        return await self._handler(Attempt(entry.task, entry.attempt, entry.redelivered, entry.queue_wait, emit))
+        return Attempt(entry.task, entry.attempt, entry.redelivered, entry.queue_wait, emit)
 
-    def _outcome(self, entry: Entry, work: asyncio.Task[TaskResult], seconds: float) -> Outcome:
-        imposed = self._running[work]
-        if isinstance(imposed, Finished):
-            return imposed  # the deadline has passed: a result that comes in spite of that comes too late
-        if not work.cancelled() and work.exception() is None:
-            return outcome_of_result(entry, work.result(), seconds)
-        if imposed is not None:
-            return imposed
+    async def _handle(self, attempt: Attempt) -> TaskResult:
+        attempt.emit(EventKind.STARTED)
+        return await self._handler(attempt)
+
+    def _outcome(self, run: Run) -> Outcome:
+        work = run.work
+        if run.imposed is not None and not isinstance(run.imposed, HandedBack):
+            return run.imposed  # over its limit, or not wanted any more: what comes in spite of that comes too late
+        if work.done() and not work.cancelled() and work.exception() is None:
+            return outcome_of_result(run.entry, work.result(), run.seconds)
+        if run.imposed is not None:
+            return run.imposed
         # A handler that lets an inner cancellation out was not cancelled by anybody here: it failed.
         error = RetryableError("the handler was cancelled from inside") if work.cancelled() else _error_of(work)
         log.info("task.raised", kind=type(error).__name__, error=str(error))
-        return outcome_of_error(entry, error, seconds, self._policy, self._rungs_ms)
+        return self._outcome_of_error(run, error)
+
+    def _outcome_of_error(self, run: Run, error: Exception) -> Outcome:
+        host, moment = self._publisher.host, now()
+        return outcome_of_error(run.entry, error, run.seconds, self._policy, self._rungs_ms, host=host, moment=moment)
 
 
 def _seconds_left(task: TaskMessage) -> float | None:

@@ -4,24 +4,18 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Final
 
 import structlog
 
-from bus.codec import task_id_of
 from bus.connection import back_off
-from bus.errors import BusError, ConnectionLost, DecodeError, MessageTooLarge, TopologyError, Unroutable
+from bus.errors import BusError, ConnectionLost, MessageTooLarge, TopologyError, Unroutable
 from bus.inflight import Entry, InFlight
 from bus.message import Delivery
-from bus.outcome import Buried, Finished, HandedBack, Outcome, TriedAgain, without_result
-from bus.retry import Failure
+from bus.outcome import Buried, Finished, HandedBack, Outcome, Postponed, TriedAgain, without_result
 from bus.task_publisher import TaskPublisher
-from schemas import EventKind, TaskError, TaskResult, TaskStatus, new_task_id
+from schemas import EventKind, TaskResult, TaskStatus
 
 log = structlog.get_logger(__name__)
-
-UNREADABLE: Final = "unreadable"
-"""The reason in the dead letter of a body that could not be read."""
 
 
 class Settlement:
@@ -43,40 +37,25 @@ class Settlement:
         match outcome:
             case Finished(result):
                 await self._finish(entry, result)
-            case Buried(result, failure):
-                reason, attempt = outcome.reason, entry.attempt
-                await self._insist(lambda: self._publisher.dead_letter(entry.message, reason, failure, attempt))
+            case Buried(result, failure, reason):
+                log.warning("task.buried", reason=reason, code=failure.code, error=failure.message)
+                await self._insist(lambda: self._publisher.dead_letter(entry, reason, failure))
                 await self._finish(entry, result)
-            case TriedAgain(rung_ms, failure):
-                await self._try_again(entry, rung_ms, failure)
+            case TriedAgain():
+                await self._try_again(entry, outcome)
+            case Postponed(rung_ms, envelope, reason):
+                log.info("task.postponed", reason=reason, delay=rung_ms / 1000, redeliveries=envelope.redeliveries)
+                await self._replace(entry, lambda: self._publisher.later(entry, envelope, rung_ms))
             case HandedBack(reason):
                 log.info("task.handed_back", reason=reason)
                 await self._hand_back(entry)
 
     async def _hand_back(self, entry: Entry) -> None:
-        if not self._publisher.must_copy_back:
-            self._inflight.forget(entry)
-            await _settle_all(entry, lambda delivery: delivery.requeue())
+        if self._publisher.must_copy_back(entry):
+            await self._replace(entry, lambda: self._publisher.hand_back(entry))
             return
-        await self._insist(lambda: self._publisher.hand_back(entry))
-        self._inflight.forget(entry)
-        await _settle_all(entry, lambda delivery: delivery.ack())
-
-    async def refuse(self, delivery: Delivery, error: DecodeError) -> None:
-        """Answer a body that cannot be read: a dead letter with its bytes, a `rejected` result, ack."""
-        message, failure = delivery.message, Failure("unreadable", str(error), retryable=False)
-        result = TaskResult(
-            task_id=task_id_of(message) or new_task_id(),
-            agent=self._agent,
-            status=TaskStatus.REJECTED,
-            error=TaskError(code=failure.code, message=failure.message),
-            redelivered=delivery.redelivered,
-        )
-        log.warning("task.rejected", agent=self._agent, task=result.task_id, reason=str(error))
-        await self._insist(lambda: self._publisher.dead_letter(message, UNREADABLE, failure, 1))
-        await self._insist(lambda: self._publisher.result(result, message))
-        self.ended[result.status] += 1
-        await acknowledge(delivery)
+        self._inflight.give_back(entry)
+        await _settle_all(entry, lambda delivery: delivery.requeue())
 
     async def _finish(self, entry: Entry, result: TaskResult) -> None:
         try:
@@ -88,17 +67,24 @@ class Settlement:
         log.info("task.ended", status=result.status.value, seconds=round(result.processing_time, 3))
         await self._acknowledge_all(entry)
 
-    async def _try_again(self, entry: Entry, rung_ms: int, failure: Failure) -> None:
-        await self._insist(lambda: self._publisher.retry(entry, rung_ms))
-        log.info("task.retrying", delay=rung_ms / 1000, error=failure.message)
+    async def _try_again(self, entry: Entry, outcome: TriedAgain) -> None:
+        failure, rung_ms = outcome.failure, outcome.rung_ms
+        log.info("task.retrying", delay=outcome.seconds, error=failure.message)
+        await self._replace(entry, lambda: self._publisher.later(entry, outcome.envelope, rung_ms))
         self._publisher.event(
             entry,
             EventKind.RETRYING,
-            delay=rung_ms / 1000,
+            delay=outcome.seconds,
             next_attempt=entry.attempt + 1,
             error={"code": failure.code, "message": failure.message},
         )
-        await self._acknowledge_all(entry)
+
+    async def _replace(self, entry: Entry, publish: Callable[[], Awaitable[None]]) -> None:
+        """Publish a copy in the place of what was delivered."""
+        entry.is_copied = True
+        await self._insist(publish)
+        acknowledged = await _settle_all(entry, lambda delivery: delivery.ack())
+        self._inflight.replaced(entry, acknowledged=acknowledged)
 
     async def _acknowledge_all(self, entry: Entry) -> None:
         acknowledged = await _settle_all(entry, lambda delivery: delivery.ack())

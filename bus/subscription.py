@@ -10,7 +10,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import ChannelInvalidStateError
 
 from bus.amqp_errors import mapped_errors
-from bus.broker import ConsumerState
+from bus.broker import ConsumerState, OnState
 from bus.connection import RPC_TIMEOUT_SECONDS, Connection, back_off
 from bus.ending import end_tasks
 from bus.errors import BusError, ConnectionLost
@@ -60,10 +60,19 @@ def delivery_of(incoming: AbstractIncomingMessage) -> RabbitDelivery:
         correlation_id=incoming.correlation_id,
         reply_to=incoming.reply_to,
         message_id=incoming.message_id,
+        app_id=incoming.app_id,
+        user_id=incoming.user_id,
+        content_encoding=incoming.content_encoding,
+        expiration=_milliseconds(incoming.expiration),
         timestamp=incoming.timestamp,
         headers=dict(incoming.headers),
     )
     return RabbitDelivery(message, incoming.routing_key or "", bool(incoming.redelivered), incoming)
+
+
+def _milliseconds(seconds: object) -> str | None:
+    # aio-pika makes seconds of the property's text.
+    return str(round(seconds * 1000)) if isinstance(seconds, int | float) else None
 
 
 class RabbitSubscription:
@@ -78,6 +87,7 @@ class RabbitSubscription:
         *,
         prefetch: int,
         tag: str,
+        on_state: OnState | None = None,
     ) -> None:
         self._connection = connection
         self._queue = queue
@@ -90,6 +100,7 @@ class RabbitSubscription:
         self._news = asyncio.Event()
         self._quiet = True
         self._state = ConsumerState.STARTING
+        self._on_state = on_state
         self._supervisor = asyncio.create_task(self._supervise(), name=f"amqp:consume:{queue}")
 
     @property
@@ -111,7 +122,13 @@ class RabbitSubscription:
     async def close(self) -> None:
         """See `Subscription.close`."""
         await end_tasks([self._supervisor])
-        self._state = ConsumerState.STOPPED
+        self._enter(ConsumerState.STOPPED)
+
+    def _enter(self, state: ConsumerState) -> None:
+        if state is not self._state:
+            self._state = state
+            if self._on_state is not None:
+                self._on_state(state)
 
     async def _supervise(self) -> None:
         failures = 0
@@ -151,12 +168,12 @@ class RabbitSubscription:
             with mapped_errors(f"consuming {self._queue!r}"):
                 async with asyncio.timeout(RPC_TIMEOUT_SECONDS):
                     await queue.consume(self._receive, consumer_tag=tag)
-            self._state = ConsumerState.CONSUMING
+            self._enter(ConsumerState.CONSUMING)
             log.info("consumer.started", queue=self._queue, tag=tag, prefetch=self._prefetch)
             await self._until(lambda: not self._wanted or gone.is_set())
             await self._cancel(queue, tag, gone)
         finally:
-            self._state = ConsumerState.LOST if self._wanted else ConsumerState.PAUSED
+            self._enter(ConsumerState.LOST if self._wanted else ConsumerState.PAUSED)
             self._quiet = True
             self._news.set()
 

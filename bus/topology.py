@@ -20,8 +20,19 @@ MAX_PRIORITY: Final = 10
 MAX_LENGTH: Final = 100_000
 """Waiting tasks for each agent. Beyond it the broker refuses a publish, which drops nothing."""
 
-DELIVERY_LIMIT: Final = 5
-"""Quorum queues: RabbitMQ 3.10 has no default, 4.x has 20."""
+DELIVERY_LIMIT: Final = 20
+"""Quorum queues: a safety net below our own count of redeliveries, which also answers. 3.10 has no default."""
+
+LOG_ARGUMENTS: Final[Mapping[str, Argument]] = {
+    "x-queue-type": "stream",
+    "x-max-age": "7D",
+    "x-max-length-bytes": 2_000_000_000,
+    "x-stream-max-segment-size-bytes": 50_000_000,
+}
+"""Whole segments are dropped once they are too old, so small ones keep the limits close."""
+
+EVERYBODY: Final = "all"
+"""Routing key on the control exchange: what is said to the agents of all hosts."""
 
 LISTENER_EXPIRES_MS: Final = 300_000
 """A listener's own queue outlives a cut connection by this long, so that a reconnect misses nothing."""
@@ -139,6 +150,16 @@ class Topology:
         """Exchange and queue: tasks for agents that nobody declared."""
         return f"{self.prefix}.unrouted"
 
+    @property
+    def results_log(self) -> str:
+        """Stream: every terminal result of the last days."""
+        return f"{self.prefix}.results.log"
+
+    @property
+    def control_log(self) -> str:
+        """Stream: what was said on the control exchange, for hosts that start later."""
+        return f"{self.prefix}.control.log"
+
     def task_queue(self, agent: str) -> str:
         """Return the name of the queue that `agent` consumes."""
         return f"{self.tasks}.{agent}"
@@ -152,7 +173,7 @@ class Topology:
         return f"{self.delay}.{rung_ms}"
 
     def listener_queue(self, family: str, listener: str) -> str:
-        """Return the name of a listener's own queue; `family` is replies, results, events or metrics."""
+        """Return the name of a listener's own queue; `family` is replies, results, events, metrics or control."""
         return f"{self.prefix}.{family}.to.{listener}"
 
     def delay_key(self, rung_ms: int, agent: str) -> str:
@@ -172,10 +193,17 @@ class Topology:
             self.unrouted,
         )
         exchanges = (*map(Exchange, topics), Exchange(self.tasks, alternate=self.unrouted))
-        rungs = tuple(Queue(self.delay_queue(ms), self._rung_arguments(ms)) for ms in self.rungs_ms)
+        rungs = tuple(Queue(self.delay_queue(ms), self._rung(ms)) for ms in self.rungs_ms)
         bindings = tuple(Binding(self.delay, self.delay_queue(ms), f"{ms}.#") for ms in self.rungs_ms)
         unrouted = Queue(self.unrouted, {"x-queue-type": self.queue_type.value, **self._bounded})
         return Plan(exchanges, (*rungs, unrouted), (*bindings, Binding(self.unrouted, self.unrouted, "#")))
+
+    def logs(self) -> tuple[Plan, ...]:
+        """Return the streams, one plan each: they are optional, since a broker may have streams turned off."""
+        return tuple(
+            Plan((Exchange(exchange),), (Queue(log, LOG_ARGUMENTS),), (Binding(exchange, log, "#"),))
+            for exchange, log in ((self.results, self.results_log), (self.control, self.control_log))
+        )
 
     def agent(self, agent: str) -> Plan:
         """Return what one agent needs besides."""
@@ -225,15 +253,16 @@ class Topology:
             **self._bounded,
         }
 
-    def _rung_arguments(self, rung_ms: int) -> dict[str, Argument]:
-        arguments: dict[str, Argument] = {
-            "x-queue-type": self.queue_type.value,
+    def _rung(self, rung_ms: int) -> dict[str, Argument]:
+        # Quorum whatever the task queues are: only there is a message kept until the next queue has confirmed it. From
+        # a classic rung it is lost when the task queue is full, or when the node dies in that instant.
+        return {
+            "x-queue-type": QueueType.QUORUM.value,
             "x-message-ttl": rung_ms,
             "x-dead-letter-exchange": self.retry,
+            "x-dead-letter-strategy": "at-least-once",
+            "x-overflow": "reject-publish",
         }
-        if self.queue_type is QueueType.QUORUM:
-            arguments |= {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
-        return arguments
 
 
 def result_key(agent: str, status: TaskStatus) -> str:

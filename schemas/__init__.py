@@ -1,10 +1,12 @@
 """What crosses a wire: frozen pydantic models, no I/O. Imports neither `bus` nor `agents`."""
 
 from schemas.base import AGENT_NAME_PATTERN, AgentName, MappingWire, Timestamp, Wire, now
+from schemas.control import CancelTask, Control, ControlKind, Hello
 from schemas.event import EventKind, TaskEvent
 from schemas.priority import HIGHEST, Priority, parse_priority, priority_name
 from schemas.report import AgentReport, BreakerReport, HostReport, PoolReport, Report, ReportKind
-from schemas.result import TaskError, TaskResult, TaskStatus, Usage
+from schemas.result import PastAttempt, TaskError, TaskResult, TaskStatus, Usage
+from schemas.retry import RetryRules
 from schemas.task import TaskMessage, new_task_id
 
 __all__ = [
@@ -13,13 +15,19 @@ __all__ = [
     "AgentName",
     "AgentReport",
     "BreakerReport",
+    "CancelTask",
+    "Control",
+    "ControlKind",
     "EventKind",
+    "Hello",
     "HostReport",
     "MappingWire",
+    "PastAttempt",
     "PoolReport",
     "Priority",
     "Report",
     "ReportKind",
+    "RetryRules",
     "TaskError",
     "TaskEvent",
     "TaskMessage",

@@ -56,6 +56,10 @@ class AgentReport(Wire):
     consumer: str
     """starting, consuming, paused, lost or stopped."""
     reason: str | None = None
+    losses: int = 0
+    """How often the consumer was taken away, as by a cut connection or a deleted queue, and came back."""
+    results: dict[str, int] = Field(default_factory=dict)
+    """Terminal results so far, by status."""
     prefetch: int
     held: int
     health: dict[str, Any]
@@ -70,6 +74,9 @@ class HostReport(Wire):
     version: str
     agents: list[str]
     state: str
+    """starting, running, draining, handing_back or closing."""
+    links: dict[str, str] = Field(default_factory=dict)
+    """Its connections to the broker, consuming and publishing: connecting, connected, blocked or closed."""
     uptime: float
     memory_bytes: int
     cpu_percent: float

@@ -51,12 +51,24 @@ class Usage(Wire):
         return Usage(**{name: getattr(self, name) + getattr(other, name) for name in Usage.model_fields})
 
 
+class PastAttempt(Wire):
+    """An attempt that ended without a terminal result: `error` says why it was tried again. `seconds` it ran."""
+
+    number: Annotated[int, Field(ge=1)]
+    host: str
+    error: TaskError
+    ended_at: Timestamp
+    seconds: Seconds = 0.0
+
+
 class TaskResult(MappingWire):
     """The outcome of one task.
 
     `processing_time` is in seconds, of the last attempt alone, its wait for a model slot (`usage.slot_wait`) included.
     Handlers build it with `task_id`, `status`, `result` and `processing_time`, as docs/names.md fixes;
-    the consumer fills in agent, attempt, usage and the rest before it is published.
+    the consumer fills in agent, attempt, usage and the rest before it is published. `history` holds the attempts
+    before this one, oldest first. `redelivered`: the broker has handed this task out more than once, so that a second
+    result of it may exist.
     """
 
     task_id: TaskId
@@ -70,5 +82,6 @@ class TaskResult(MappingWire):
     model: str | None = None
     usage: Usage | None = None
     parent_id: str | None = None
+    history: tuple[PastAttempt, ...] = ()
     redelivered: bool = False
     metadata: dict[str, Any] = Field(default_factory=dict)

@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from schemas.base import AgentName, MappingWire, Timestamp, now
 from schemas.priority import Priority, WirePriority
+from schemas.retry import RetryRules
 
 TaskId = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,128}$")]
 """Made by the publisher, or once by the first consumer. 1 to 128 printable ASCII characters: it stands in routing keys,
@@ -25,8 +26,8 @@ def new_task_id() -> str:
 class TaskMessage(MappingWire):
     """One task. The smallest is `{"prompt": "..."}`; all else has a default or comes from the AMQP properties.
 
-    `deadline` wins over `timeout`, which counts in seconds from `created_at`. `max_attempts` and `model` override
-    the agent's own; `options` go to the model as they are. `data` is for agents that want more than a prompt.
+    `deadline` wins over `timeout`, which counts in seconds from `created_at`. `max_attempts`, `retry` and `model`
+    override the agent's own; `options` go to the model as they are. `data` is for agents that want more than a prompt.
     """
 
     id: TaskId = Field(default_factory=new_task_id)
@@ -40,6 +41,7 @@ class TaskMessage(MappingWire):
     timeout: Annotated[float, Field(gt=0, le=31_536_000, allow_inf_nan=False)] | None = None
     stream: bool = False
     max_attempts: Annotated[int, Field(ge=1, le=100)] | None = None
+    retry: RetryRules | None = None
     model: Annotated[str, StringConstraints(min_length=1)] | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     parent_id: str | None = None

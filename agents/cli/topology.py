@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from agents.cli.console import out
+from agents.cli.console import err, out
 from agents.cli.options import AmqpUrl, Config, Prefix, connected
 from agents.core.process import run_process
+from bus.broker import Broker
+from bus.errors import TopologyError
 from bus.topology import Plan
 from schemas import AGENT_NAME_PATTERN
 
@@ -20,7 +22,9 @@ def topology(
     prefix: Prefix = None,
     config: Config = None,
 ) -> None:
-    """Declare all exchanges and queues, for a broker where agents themselves may not (least privilege).
+    """Declare all exchanges, queues and logs, for a broker where agents themselves may not (least privilege).
+
+    The logs are streams, and optional: where a broker has them turned off, this says so and goes on.
 
     Examples:
       sutazai topology senior-engineer product-manager
@@ -36,12 +40,22 @@ def topology(
         async with chosen.broker as broker:
             for plan in plans:
                 await broker.declare(plan)
+            for log in names.logs():
+                await _declare_log(broker, log)
             out.print(f"declared on {broker.description}")
 
     if show:
-        out.print(_table(plans))
+        out.print(_table([*plans, *names.logs()]))
     else:
         run_process(declare, "warning")
+
+
+async def _declare_log(broker: Broker, log: Plan) -> None:
+    try:
+        await broker.declare(log)
+    except TopologyError as error:
+        names = ", ".join(queue.name for queue in log.queues)
+        err.print(f"not declared: {names}: {error}", style="yellow", markup=False)
 
 
 def _must_be_names(agents: list[str]) -> None:

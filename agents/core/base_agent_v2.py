@@ -22,8 +22,9 @@ from agents.core.process_usage import ProcessUsage
 from agents.core.returned import result_of
 from agents.core.settings import DEFAULT_CONFIG_PATH, Settings, load_settings
 from agents.core.version import VERSION
+from bus.retry import RetryPolicy
 from bus.runner import Attempt
-from schemas import EventKind, TaskMessage, TaskResult, TaskStatus, now
+from schemas import EventKind, RetryRules, TaskMessage, TaskResult, TaskStatus, now
 
 
 class AgentStatus(StrEnum):
@@ -61,6 +62,15 @@ class BaseAgentV2:
 
     needs_model: ClassVar[bool] = True
     """Whether an outage of the model server pauses this agent. Set it to False for one that asks no model."""
+
+    max_attempts: int | None = None
+    """How often a task runs at most; None takes the settings'. A task's own `max_attempts` wins."""
+
+    retry: RetryRules | None = None
+    """How late, and after which errors, a task is tried again, where that differs from the settings."""
+
+    task_timeout: float | None = None
+    """Seconds that one attempt may take; None takes the settings'."""
 
     def __init__(
         self,
@@ -114,6 +124,11 @@ class BaseAgentV2:
     def max_concurrent_tasks(self) -> int:
         """Handlers at once, which is the prefetch."""
         return self.settings.max_concurrent_tasks
+
+    @property
+    def retry_policy(self) -> RetryPolicy:
+        """How often and how late a failed task is tried again. Override it to choose the errors by their class."""
+        return self.settings.retry_policy.with_rules(self.retry, self.max_attempts)
 
     @property
     def status(self) -> AgentStatus:
@@ -187,6 +202,7 @@ class BaseAgentV2:
         """Run `process_task` on one attempt; the host's consumer calls this."""
         task = attempt.task
         scope = TaskScope(task.priority, on_chunk=_chunks_of(attempt) if task.stream else None, task=task)
+        attempt.is_waiting = scope.is_waiting
         with self.statistics.one_run() as run, task_scope(scope):
             result = result_of(await self._process(task), task)
             run.failed = result.status is not TaskStatus.COMPLETED

@@ -6,18 +6,34 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import frontmatter
 import yaml
+from pydantic import Field, TypeAdapter, ValidationError
 
 from agents.core.tiers import Tier
-from schemas import AGENT_NAME_PATTERN
+from schemas import AGENT_NAME_PATTERN, RetryRules
+
+Number = TypeVar("Number", int, float)
 
 CATALOG: Final = Path(__file__).parent.parent / "catalog"
 """The agents that come with the product."""
 
-_KNOWN: Final = ("name", "description", "tier", "category", "model", "options")
+_KNOWN: Final = (
+    "name",
+    "description",
+    "tier",
+    "category",
+    "model",
+    "options",
+    "max_attempts",
+    "retry",
+    "task_timeout",
+)
+
+_ATTEMPTS: Final[TypeAdapter[int]] = TypeAdapter(Annotated[int, Field(ge=1, le=100)])
+_SECONDS: Final[TypeAdapter[float]] = TypeAdapter(Annotated[float, Field(gt=0, allow_inf_nan=False)])
 
 
 class AgentFileError(Exception):
@@ -26,7 +42,10 @@ class AgentFileError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AgentFile:
-    """One agent as its file describes it. `model` None means that of its tier; `extra` keeps unknown keys."""
+    """One agent as its file describes it. `extra` keeps unknown keys.
+
+    `model` None means that of its tier; `max_attempts`, `retry` and `task_timeout` (seconds) None mean the settings'.
+    """
 
     name: str
     description: str
@@ -36,6 +55,9 @@ class AgentFile:
     category: str = "general"
     model: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    max_attempts: int | None = None
+    retry: RetryRules | None = None
+    task_timeout: float | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -57,6 +79,9 @@ def read_agent_file(path: Path) -> AgentFile:
         category=str(head.get("category", "general")),
         model=None if head.get("model") is None else _text(path, head, "model"),
         options=_options(path, head.get("options") or {}),
+        max_attempts=_number(path, head, "max_attempts", _ATTEMPTS),
+        retry=_retry(path, head.get("retry")),
+        task_timeout=_number(path, head, "task_timeout", _SECONDS),
         extra={key: value for key, value in head.items() if key not in _KNOWN},
     )
 
@@ -123,6 +148,30 @@ def _options(path: Path, value: object) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise AgentFileError(f"{path}: options is {value!r}: give a mapping such as {{temperature: 0.3}}")
     return value
+
+
+def _number(path: Path, head: Mapping[str, Any], key: str, kind: TypeAdapter[Number]) -> Number | None:
+    value = head.get(key)
+    if value is None:
+        return None
+    try:
+        return kind.validate_python(value)
+    except ValidationError as error:
+        raise AgentFileError(f"{path}: {key} is {value!r}: {error.errors()[0]['msg']}") from None
+
+
+def _retry(path: Path, value: object) -> RetryRules | None:
+    if value is None:
+        return None
+    known = set(RetryRules.model_fields)
+    if not isinstance(value, dict) or not value.keys() <= known:
+        raise AgentFileError(f"{path}: retry is {value!r}: give a mapping with some of {', '.join(sorted(known))}")
+    try:
+        return RetryRules.model_validate(value)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"]))
+        raise AgentFileError(f"{path}: retry.{where} is {fault['input']!r}: {fault['msg']}") from None
 
 
 def _system_prompt(path: Path, body: str) -> str:

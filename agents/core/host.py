@@ -8,6 +8,7 @@ from typing import Final, Self
 import structlog
 
 from agents.core.base_agent_v2 import AgentStatus, BaseAgentV2
+from agents.core.host_stage import HostStage
 from agents.core.model.pool import make_pool
 from agents.core.ollama_pool import OllamaConnectionPool
 from agents.core.outage import OutageWatch
@@ -16,9 +17,14 @@ from agents.core.reporter import Reporter
 from agents.core.settings import Settings, SettingsError
 from agents.core.version import VERSION
 from bus.broker import Broker
+from bus.cancellations import Cancellations
 from bus.connect import broker_at
 from bus.consumer import Consumer
+from bus.control import ControlLink
 from bus.ending import end_tasks
+from bus.errors import BusError
+from bus.topology import Topology
+from schemas import CancelTask
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +46,8 @@ class Host:
         """`broker` and `pool` take the place of those that the settings describe; the host opens and closes both.
 
         Raises:
-            SettingsError: two agents have one name, or there is none.
+            SettingsError: two agents have one name, there is none, or one's task timeout is more than the broker's
+                patience for an acknowledgement.
         """
         names = [agent.name for agent in agents]
         if not names or len(set(names)) < len(names):
@@ -53,7 +60,9 @@ class Host:
             settings.amqp_url, connection_name(self.name, names), VERSION, patience=settings.connect_timeout
         )
         self.pool = pool or make_pool(settings)
+        self._cancellations = Cancellations()
         self.consumers = [self._consumer_of(agent) for agent in agents]
+        self._control = ControlLink(self.broker, self.topology, self.name, names, self._cancel)
         staff = list(zip(agents, self.consumers, strict=True))
         self._outage = OutageWatch(self.pool, [consumer for agent, consumer in staff if agent.needs_model])
         self._reporter = Reporter(
@@ -71,12 +80,14 @@ class Host:
             await stack.enter_async_context(self.pool)
             self._enter(AgentStatus.REGISTERING, self.pool)
             await self.broker.declare(self.topology.shared())
+            await declare_logs(self.broker, self.topology)
             stack.push_async_callback(self._end_watches)
+            await stack.enter_async_context(self._control)
             for consumer in self.consumers:
                 await stack.enter_async_context(consumer)
             self._exit = stack.pop_all()
         self._enter(AgentStatus.ACTIVE, self.pool)
-        self._reporter.state = "running"
+        self._reporter.enter(HostStage.RUNNING)
         self._watches = [
             asyncio.create_task(self._outage.run(), name=f"outage:{self.name}"),
             asyncio.create_task(self._reporter.run(), name=f"reports:{self.name}"),
@@ -107,13 +118,21 @@ class Host:
             await self.stop()
 
     async def stop(self) -> None:
-        """Stop consuming; running tasks get the grace period, what is left goes back to its queue."""
+        """Stop in stages: draining, handing_back, closing. Takes the grace period and ten seconds at most.
+
+        No consumer takes a task any more; running tasks get the grace period; what is left goes back to its queue;
+        the last reports go out.
+        """
         grace = self.settings.grace_period
         log.info("host.stopping", host=self.name, running=sum(c.running for c in self.consumers), grace=grace)
         self._enter(AgentStatus.SHUTTING_DOWN, self.pool)
-        self._reporter.state = "stopping"
         await self._end_watches()
-        await asyncio.gather(*(consumer.stop(grace) for consumer in self.consumers))
+        self._reporter.enter(HostStage.DRAINING)
+        await asyncio.gather(*(consumer.close_intake() for consumer in self.consumers))
+        await asyncio.gather(*(consumer.drain(grace) for consumer in self.consumers))
+        self._reporter.enter(HostStage.HANDING_BACK)
+        await asyncio.gather(*(consumer.hand_back() for consumer in self.consumers))
+        self._reporter.enter(HostStage.CLOSING)
         await self._reporter.report()
 
     def _consumer_of(self, agent: BaseAgentV2) -> Consumer:
@@ -124,8 +143,15 @@ class Host:
             agent.handle,
             host=self.name,
             prefetch=agent.max_concurrent_tasks,
-            policy=self.settings.retry_policy,
+            policy=agent.retry_policy,
+            patience=self.settings.patience(agent.task_timeout, agent.name),
+            cancellations=self._cancellations,
         )
+
+    def _cancel(self, control: CancelTask) -> None:
+        for consumer in self.consumers:
+            if control.agent in (None, consumer.agent):
+                consumer.cancel(control.task_id, control.reason)
 
     def _enter(self, status: AgentStatus, pool: OllamaConnectionPool | None = None) -> None:
         for agent in self.agents:
@@ -140,6 +166,17 @@ class Host:
         if not watch.cancelled() and (error := watch.exception()) is not None:
             log.error("host.watch_failed", host=self.name, watch=watch.get_name(), exc_info=error)
             self.request_stop()
+
+
+async def declare_logs(broker: Broker, topology: Topology) -> bool:
+    """Declare the logs; False where that is not possible: nothing but looking back needs them."""
+    try:
+        for plan in topology.logs():
+            await broker.declare(plan)
+    except BusError as error:
+        log.warning("host.no_logs", reason=str(error), effect="results cannot be replayed")
+        return False
+    return True
 
 
 def connection_name(host: str, agents: Sequence[str]) -> str:

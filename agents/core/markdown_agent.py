@@ -17,6 +17,7 @@ class MarkdownAgent(BaseAgentV2):
         """`arguments` are those of BaseAgentV2 but name and description, which the file gives."""
         super().__init__(name=file.name, description=file.description, **arguments)
         self.file = file
+        self.max_attempts, self.retry, self.task_timeout = file.max_attempts, file.retry, file.task_timeout
         of_tier = ModelChoice.of_tier(settings_of(file.tier, self.settings.tier_models).as_dict())
         self.models.choice = of_tier.with_agent(file.model, file.options)
 

@@ -3,16 +3,18 @@
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Final
 
 import structlog
 
 from agents.core.base_agent_v2 import BaseAgentV2
 from agents.core.circuit_breaker import CircuitState
+from agents.core.host_stage import HostStage
 from agents.core.ollama_pool import OllamaConnectionPool
 from agents.core.process_usage import ProcessUsage
 from agents.core.version import VERSION
-from bus.broker import Broker
+from bus.broker import Broker, ConsumerState
 from bus.codec import encode_report
 from bus.consumer import Consumer
 from bus.topology import Topology, report_key
@@ -25,7 +27,7 @@ HEALTH_SECONDS: Final = 2.0
 
 
 class Reporter:
-    """Reports for one host: on every transition of the breaker at once, and on everything at each interval."""
+    """Reports for one host: at once on what changes (breaker, consumer, stage), on everything at each interval."""
 
     def __init__(
         self,
@@ -37,8 +39,7 @@ class Reporter:
         *,
         interval: float,
     ) -> None:
-        self.state = "starting"
-        """What the host does: starting, running or stopping."""
+        self._stage = HostStage.STARTING
         self._broker = broker
         self._topology = topology
         self._host = host
@@ -49,6 +50,14 @@ class Reporter:
         self._started = time.monotonic()
         self._answers: bool | None = None
         pool.breaker.add_state_change_callback(self._tell_transition)
+        for agent, consumer in staff:
+            consumer.on_state = partial(self._tell_consumer, agent, consumer)
+
+    def enter(self, stage: HostStage) -> None:
+        """Note and report that the host has come to a new stage of its life."""
+        self._stage = stage
+        log.info("host.stage", host=self._host, stage=stage.value)
+        self._announce(self._host, self._host_report())
 
     async def run(self) -> None:
         """Report at each interval until cancelled."""
@@ -83,6 +92,12 @@ class Reporter:
     def _tell_transition(self, old: CircuitState, _new: CircuitState) -> None:
         self._announce(self._host, self._breaker_report(old))
 
+    def _tell_consumer(self, agent: BaseAgentV2, consumer: Consumer, state: ConsumerState) -> None:
+        tell = log.warning if state is ConsumerState.LOST else log.info
+        tell("agent.consumer", agent=agent.name, state=state.value, losses=consumer.losses)
+        report = self._agent_report(agent, consumer, ollama_healthy=bool(self._answers))
+        self._announce(agent.name, report.model_copy(update={"consumer": state.value}))
+
     def _announce(self, reporter: str, report: Report) -> None:
         self._broker.announce(self._topology.metrics, report_key(reporter, report.kind), encode_report(report))
 
@@ -91,7 +106,8 @@ class Reporter:
             host=self._host,
             version=VERSION,
             agents=[agent.name for agent, _ in self._staff],
-            state=self.state,
+            state=self._stage.value,
+            links={name: state.value for name, state in self._broker.links.items()},
             uptime=time.monotonic() - self._started,
             memory_bytes=self._usage.memory_bytes,
             cpu_percent=self._usage.cpu_percent(),
@@ -127,6 +143,8 @@ class Reporter:
             agent=agent.name,
             consumer=consumer.state,
             reason=consumer.reason,
+            losses=consumer.losses,
+            results={status.value: count for status, count in consumer.ended.items()},
             prefetch=consumer.prefetch,
             held=consumer.held,
             health=agent.health(self._pool, ollama_healthy=ollama_healthy),

@@ -19,6 +19,7 @@ from pydantic_settings import (
 
 from agents.core.model.server_url import DEFAULT_URL
 from agents.core.tiers import TIERS, Tier
+from bus.patience import BROKER_DEFAULT_SECONDS, Patience
 from bus.retry import RetryPolicy
 from bus.topology import QueueType, Topology
 from schemas import AgentName
@@ -50,6 +51,8 @@ class Settings(BaseSettings):
     queue_type: QueueType = QueueType.CLASSIC
     connect_timeout: float = Field(10.0, gt=0, allow_inf_nan=False)
     """Seconds that the first connect to the broker may take."""
+    consumer_timeout: float = Field(BROKER_DEFAULT_SECONDS, gt=0, allow_inf_nan=False)
+    """The broker's own `consumer_timeout` in seconds, which AMQP does not tell: nothing here is held that long."""
 
     ollama_url: str = Field(DEFAULT_URL, repr=False, validation_alias=AliasChoices("OLLAMA_URL", "OLLAMA_BASE_URL"))
     ollama_opus_model: ModelName = Field(TIERS[Tier.OPUS].model, validation_alias="OLLAMA_OPUS_MODEL")
@@ -70,7 +73,20 @@ class Settings(BaseSettings):
     """Folders with agents as Markdown files, separated as in PATH, searched before the catalogue."""
     max_concurrent_tasks: int = Field(3, ge=1, le=1000, validation_alias="MAX_CONCURRENT_TASKS")
     """Prefetch of each agent: its handlers at once."""
+    task_timeout: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Seconds that one attempt at a task may take; without it, as long as the broker's patience allows."""
     max_attempts: int = Field(3, ge=1, le=100)
+    """How often a task runs at most, if each time it fails in passing."""
+    retry_base: float = Field(1.0, ge=0, le=86_400, allow_inf_nan=False)
+    """Seconds before the second attempt."""
+    retry_factor: float = Field(4.0, ge=1, le=100, allow_inf_nan=False)
+    """Each further wait is this many times as long."""
+    retry_cap: float = Field(900.0, ge=0, le=604_800, allow_inf_nan=False)
+    """Seconds that a wait may take at most."""
+    retry_jitter: float = Field(0.5, ge=0, le=1, allow_inf_nan=False)
+    """The chance of the next longer rung of the ladder."""
+    max_redeliveries: int = Field(5, ge=0, le=100)
+    """How often a task may come back unsettled, as from a crash, before it is given up as poison."""
 
     host_name: str = Field(
         default_factory=lambda: f"{socket.gethostname().split('.')[0][:40]}-{os.getpid()}",
@@ -98,7 +114,25 @@ class Settings(BaseSettings):
     @property
     def retry_policy(self) -> RetryPolicy:
         """How often and how late a failed task is tried again."""
-        return RetryPolicy(max_attempts=self.max_attempts)
+        return RetryPolicy(
+            max_attempts=self.max_attempts,
+            base=self.retry_base,
+            factor=self.retry_factor,
+            cap=self.retry_cap,
+            jitter=self.retry_jitter,
+            max_redeliveries=self.max_redeliveries,
+        )
+
+    def patience(self, task_timeout: float | None, agent: str) -> Patience:
+        """Return how long `agent` may hold a delivery. `task_timeout` is its own, if it has one.
+
+        Raises:
+            SettingsError: the broker would tear the delivery away before that time is over.
+        """
+        try:
+            return Patience(self.consumer_timeout, task_timeout or self.task_timeout)
+        except ValueError as error:
+            raise SettingsError(f"agent {agent!r} cannot run: {error} (SUTAZAI_CONSUMER_TIMEOUT)") from None
 
     @property
     def tier_models(self) -> Mapping[str, str]:

@@ -1,10 +1,12 @@
 """Brokers with a fault of their own around a good one."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Self
 
-from bus.broker import Broker, QueueInfo, Subscription
+from bus.broker import Broker, LinkState, OnState, QueueInfo, Subscription
 from bus.errors import QueueFull
 from bus.message import Delivery, Message
 from bus.topology import Plan
@@ -26,6 +28,10 @@ class Through:
     def description(self) -> str:
         return self.inner.description
 
+    @property
+    def links(self) -> Mapping[str, LinkState]:
+        return self.inner.links
+
     async def declare(self, plan: Plan) -> None:
         await self.inner.declare(plan)
 
@@ -35,18 +41,38 @@ class Through:
     async def delete_queue(self, name: str) -> None:
         await self.inner.delete_queue(name)
 
+    def read_log(self, name: str, since: datetime) -> AsyncGenerator[Message, None]:
+        return self.inner.read_log(name, since)
+
+    def browse(self, queue: str) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
+        return self.inner.browse(queue)
+
     async def publish(
-        self, exchange: str, key: str, message: Message, *, mandatory: bool = True, timeout: float | None = 30.0
+        self,
+        exchange: str,
+        key: str,
+        message: Message,
+        *,
+        mandatory: bool = True,
+        timeout: float | None = 30.0,
+        again: Message | None = None,
     ) -> None:
-        await self.inner.publish(exchange, key, message, mandatory=mandatory, timeout=timeout)
+        await self.inner.publish(exchange, key, message, mandatory=mandatory, timeout=timeout, again=again)
 
     def announce(self, exchange: str, key: str, message: Message) -> None:
         self.inner.announce(exchange, key, message)
 
     def subscribe(
-        self, queue: str, on_delivery: Callable[[Delivery], None], *, prefetch: int, tag: str, plan: Plan
+        self,
+        queue: str,
+        on_delivery: Callable[[Delivery], None],
+        *,
+        prefetch: int,
+        tag: str,
+        plan: Plan,
+        on_state: OnState | None = None,
     ) -> Subscription:
-        return self.inner.subscribe(queue, on_delivery, prefetch=prefetch, tag=tag, plan=plan)
+        return self.inner.subscribe(queue, on_delivery, prefetch=prefetch, tag=tag, plan=plan, on_state=on_state)
 
 
 class LateConfirms(Through):
@@ -58,9 +84,16 @@ class LateConfirms(Through):
         self.confirm = asyncio.Event()
 
     async def publish(
-        self, exchange: str, key: str, message: Message, *, mandatory: bool = True, timeout: float | None = 30.0
+        self,
+        exchange: str,
+        key: str,
+        message: Message,
+        *,
+        mandatory: bool = True,
+        timeout: float | None = 30.0,
+        again: Message | None = None,
     ) -> None:
-        await super().publish(exchange, key, message, mandatory=mandatory, timeout=timeout)
+        await super().publish(exchange, key, message, mandatory=mandatory, timeout=timeout, again=again)
         if exchange == self._exchange:
             await self.confirm.wait()
 
@@ -75,9 +108,16 @@ class Refusing(Through):
         self.refused = 0
 
     async def publish(
-        self, exchange: str, key: str, message: Message, *, mandatory: bool = True, timeout: float | None = 30.0
+        self,
+        exchange: str,
+        key: str,
+        message: Message,
+        *,
+        mandatory: bool = True,
+        timeout: float | None = 30.0,
+        again: Message | None = None,
     ) -> None:
         if exchange == self._exchange and self.refuses:
             self.refused += 1
             raise QueueFull("full")
-        await super().publish(exchange, key, message, mandatory=mandatory, timeout=timeout)
+        await super().publish(exchange, key, message, mandatory=mandatory, timeout=timeout, again=again)

@@ -32,6 +32,11 @@ class TcpProxy:
         """How many clients are connected now."""
         return len(self._links)
 
+    @property
+    def port(self) -> int:
+        """The loopback port that leads to the target."""
+        return self._port
+
     def url_for(self, amqp_url: str) -> str:
         """Return `amqp_url` with this proxy in place of its host and port."""
         parts = urlsplit(amqp_url)

@@ -5,7 +5,7 @@ A try that failed in passing gives its slot back, waits a moment and queues agai
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 from uuid import uuid4
 
@@ -26,7 +26,7 @@ from agents.core.model.lane import Lane
 from agents.core.model.retry import retry_delay
 from agents.core.model.statistics import PoolStats
 from agents.core.model.store import ModelStore
-from agents.core.model.task_scope import OnChunk
+from agents.core.model.task_scope import OnChunk, TaskScope, current_scope
 from agents.core.ollama_client import OllamaClient
 from agents.core.request_queue import (
     QueueClosedError,
@@ -49,7 +49,7 @@ class Call(Generic[T]):
     """One request on its way. `operation` is one try at it.
 
     `may_pull` allows to pull its model where that is missing. `slot_wait` sums the seconds its tries waited in the
-    queue. Once `has_spoken`, it is not tried again.
+    queue. Once `has_spoken`, it is not tried again. `scope` is that of the task it is made for.
     """
 
     operation: Callable[[OllamaClient], Awaitable[T]]
@@ -60,6 +60,7 @@ class Call(Generic[T]):
     may_pull: bool = True
     slot_wait: float = 0.0
     has_spoken: bool = False
+    scope: TaskScope | None = field(default_factory=current_scope)
 
     def noting(self, listener: OnChunk | None) -> OnChunk | None:
         """Return a listener that notes that text has been handed on."""
@@ -105,6 +106,8 @@ class Dispatcher:
         Raises:
             ModelError: the failure of the last try, see model/errors.py.
         """
+        if call.scope is not None:
+            call.scope.asked = True
         with self._stats.request():
             result = await self._try_until_answered(call)
         self._models.note_used(call.model)
@@ -185,6 +188,8 @@ class Dispatcher:
 
     async def _in_slot(self, call: Call[T], asked_at: float) -> T:
         call.slot_wait += self._clock() - asked_at
+        if call.scope is not None:
+            call.scope.served = True
         return await self._breaker.call(self._on_connection, call)
 
     async def _on_connection(self, call: Call[T]) -> T:

@@ -26,6 +26,14 @@ class TaskScope:
     """The model that answered last."""
     task: TaskMessage | None = None
     """The task itself, whose own choice of model and options holds."""
+    asked: bool = False
+    """Whether a model has been asked."""
+    served: bool = False
+    """Whether a request has had a slot at the model server."""
+
+    def is_waiting(self) -> bool:
+        """Whether all that was done so far is waiting for a slot at the model server."""
+        return self.asked and not self.served
 
     def add(self, usage: Usage) -> None:
         """Add what one call of a model cost."""

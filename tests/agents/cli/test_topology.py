@@ -12,7 +12,7 @@ async def test_all_exchanges_and_queues_are_declared_with_those_of_the_named_age
     assert ran.code == 0
     assert ran.out.startswith("declared on RabbitMQ")
     names = Topology(prefix="fleet")
-    plans = [names.shared(), names.agent("one"), names.agent("two")]
+    plans = [names.shared(), names.agent("one"), names.agent("two"), *names.logs()]
     assert (await management.exchanges()).keys() == {exchange.name for exchange in plans[0].exchanges}
     assert (await management.queues()).keys() == {queue.name for plan in plans for queue in plan.queues}
 
@@ -21,7 +21,14 @@ def test_show_prints_everything_whole_and_needs_no_broker(cli: Cli) -> None:
     ran = cli("topology", "one", "--show", "--amqp-url", "amqp://127.0.0.1:9/")
     assert (ran.code, ran.err) == (0, "")
     flat = ran.out.replace("│", " ").split()
-    for told in ("sutazai.tasks.one", "sutazai.dead.one", "*.one", "x-max-priority=10", "sutazai.control"):
+    for told in (
+        "sutazai.tasks.one",
+        "sutazai.dead.one",
+        "*.one",
+        "x-max-priority=10",
+        "sutazai.control",
+        "sutazai.results.log",
+    ):
         assert told in flat
     assert "…" not in ran.out
 

@@ -18,11 +18,18 @@ class SmallBroker(Through):
     """Takes no message beyond 1,000 bytes."""
 
     async def publish(
-        self, exchange: str, key: str, message: Message, *, mandatory: bool = True, timeout: float | None = 30.0
+        self,
+        exchange: str,
+        key: str,
+        message: Message,
+        *,
+        mandatory: bool = True,
+        timeout: float | None = 30.0,
+        again: Message | None = None,
     ) -> None:
         if len(message.body) > 1_000:
             raise MessageTooLarge("the message is larger than the broker takes")
-        await super().publish(exchange, key, message, mandatory=mandatory, timeout=timeout)
+        await super().publish(exchange, key, message, mandatory=mandatory, timeout=timeout, again=again)
 
 
 class OnceBroken(Through):

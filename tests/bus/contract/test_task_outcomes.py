@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from bus.codec import ATTEMPT_HEADER, decode_result
+from bus.codec import decode_result
+from bus.envelope import ATTEMPT_HEADER
 from bus.errors import NotNowError, PermanentError, RejectedError, RetryableError
 from bus.message import Message
 from bus.runner import Attempt, Handler

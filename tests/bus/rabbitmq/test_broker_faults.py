@@ -1,23 +1,23 @@
-"""A broker that restarts, has no memory, or goes silent: one node of its own serves these tests."""
+"""A broker that restarts or goes silent: one node of its own serves these tests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from bus.broker import ConsumerState
-from bus.connection import Connection, ConnectionState
+from bus.broker import ConsumerState, LinkState
+from bus.connection import Connection
 from bus.errors import ConnectionLost, PublishTimeout, Unroutable
 from bus.message import Message
 from bus.private_node import PrivateNode
 from bus.publisher import ANNOUNCEMENTS_HELD, Publisher
 from bus.rabbitmq import RabbitBroker
-from bus.topology import Topology
+from bus.topology import Binding, Plan, Queue
 from schemas import TaskStatus
-from tests.support.bus_world import AGENT, RUNGS_MS, Worker, World, taking, within
+from tests.support.bus_world import AGENT, Worker, World, taking, within
+from tests.support.fault_world import node_world
 from tests.support.proxy import TcpProxy
 from tests.support.waiting import wait_until
 
@@ -30,16 +30,8 @@ def node(rabbitmq_server: Path) -> Iterator[PrivateNode]:  # noqa: ARG001 - it m
 
 @pytest.fixture
 async def world(node: PrivateNode, request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    """A world on the node under a prefix of its own."""
-    topology = Topology(prefix=f"t{abs(hash(request.node.name))}", rungs_ms=RUNGS_MS)
-
-    async def not_here(*_: object) -> None:
-        raise NotImplementedError("this node has no management API")
-
-    async with RabbitBroker([node.amqp_url], request.node.name, "test") as broker:
-        await broker.declare(topology.shared())
-        await broker.declare(topology.agent(AGENT))
-        yield World(broker, topology, not_here, not_here)
+    async with node_world(node, request.node.name) as running:
+        yield running
 
 
 async def test_durable_tasks_outlive_a_restart_and_work_resumes(node: PrivateNode, world: World) -> None:
@@ -61,32 +53,15 @@ async def test_durable_tasks_outlive_a_restart_and_work_resumes(node: PrivateNod
     assert await world.ready(world.queue) == 0
 
 
-async def test_a_memory_alarm_stops_publishing_and_nothing_else(node: PrivateNode, world: World) -> None:
-    message = Message(b"x")
-    for _ in range(2):
-        await world.broker.publish(world.topology.tasks, AGENT, message)
-    await asyncio.to_thread(node.rabbitmqctl, "set_vm_memory_high_watermark", "0.0000001")
-    async with AsyncExitStack() as restoring:
-        restoring.push_async_callback(asyncio.to_thread, node.rabbitmqctl, "set_vm_memory_high_watermark", "0.4")
-        with pytest.raises(PublishTimeout, match=r"did not confirm a message to .* within 0\.5 s"):
-            await within(world.broker.publish(world.topology.tasks, AGENT, message, timeout=0.5), 3)
-        for _ in range(ANNOUNCEMENTS_HELD * 2):
-            world.broker.announce(world.topology.events, "never.blocks", message)
-        async with taking(world.broker, world.queue) as taken:
-            assert await taken.bodies(2) == [b"x", b"x"]
-    await within(world.broker.publish(world.topology.tasks, AGENT, message))
-    await wait_until(lambda: world.ready(world.queue), what="a task after the alarm")
-
-
 async def test_a_silent_broker_is_noticed_by_its_missing_heartbeats(node: PrivateNode) -> None:
     parts = urlsplit(node.amqp_url)
     async with TcpProxy(parts.hostname or "", parts.port or 0) as proxy:
         url = proxy.url_for(node.amqp_url) + "?heartbeat=1"
         async with Connection([url], "silent", {}, patience=5) as connection:
             proxy.blackhole()
-            await wait_until(lambda: connection.state is ConnectionState.CONNECTING, timeout=15, what="the loss")
+            await wait_until(lambda: connection.state is LinkState.CONNECTING, timeout=15, what="the loss")
             await proxy.heal()
-            await wait_until(lambda: connection.state is ConnectionState.CONNECTED, timeout=15, what="the return")
+            await wait_until(lambda: connection.state is LinkState.CONNECTED, timeout=15, what="the return")
 
 
 async def test_what_cannot_be_announced_is_counted(node: PrivateNode) -> None:
@@ -99,6 +74,62 @@ async def test_what_cannot_be_announced_is_counted(node: PrivateNode) -> None:
         assert publisher.dropped == 5
         with pytest.raises(Unroutable):
             await publisher.publish("amq.topic", "k", Message(b"x"))
+
+
+async def test_a_publish_that_gives_up_while_its_channel_opens_leaves_neither_lock_nor_channel(
+    node: PrivateNode,
+) -> None:
+    parts = urlsplit(node.amqp_url)
+    message = Message(b"x")
+    async with (
+        TcpProxy(parts.hostname or "", parts.port or 0) as proxy,
+        Connection([proxy.url_for(node.amqp_url)], "gives up", {}, patience=5) as connection,
+        Publisher(connection) as publisher,
+    ):
+        proxy.blackhole()
+        for _ in range(3):
+            with pytest.raises(PublishTimeout, match=r"within 0\.2 s: it is away, or too busy"):
+                await within(publisher.publish("amq.topic", "k", message, mandatory=False, timeout=0.2), 2)
+        await proxy.heal()
+        await within(publisher.publish("amq.topic", "k", message, mandatory=False))
+
+        async def one_channel() -> bool:
+            channels = await asyncio.to_thread(node.rabbitmqctl, "list_channels", "name", "confirm")
+            return channels.count("true") == 1 == len(channels.splitlines()) - 1
+
+        await wait_until(one_channel, what="one channel and no more")
+
+
+async def test_publishing_on_a_closed_connection_ends(node: PrivateNode) -> None:
+    async with Connection([node.amqp_url], "closed", {}, patience=5) as connection:
+        publisher = Publisher(connection)
+        await publisher.publish("amq.topic", "k", Message(b"x"), mandatory=False)
+    with pytest.raises(ConnectionLost, match="the connection 'closed' is closed"):
+        await within(publisher.publish("amq.topic", "k", Message(b"x"), timeout=None), 3)
+
+
+async def test_an_announcement_that_cannot_be_sent_is_counted_and_the_next_one_goes_out(
+    node: PrivateNode, world: World
+) -> None:
+    events, plain = world.topology.events, Plan(queues=(Queue("announced", {}),))
+    bound = Plan(bindings=(Binding(events, "announced", "#"),))
+    for plan in (plain, bound):
+        await world.broker.declare(plan)
+    async with (
+        Connection([node.amqp_url], "counting", {}, patience=5) as connection,
+        Publisher(connection) as publisher,
+    ):
+        publisher.announce(events, "k" * 256, Message(b"too long a key"))
+        publisher.announce("no-such-exchange", "k", Message(b"which closes the channel"))
+        await wait_until(lambda: publisher.dropped == 1, what="the first to be counted")
+        async with taking(world.broker, "announced") as taken:
+
+            async def arrives() -> bool:
+                publisher.announce(events, "k", Message(b"next"))
+                return not taken.deliveries.empty()
+
+            await wait_until(arrives, what="an announcement on a new channel")
+            assert (await taken.next()).message.body == b"next"
 
 
 async def test_asking_an_absent_broker_ends(node: PrivateNode, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from bus.connection import Connection, ConnectionState, close_quietly
+from bus.broker import LinkState
+from bus.connection import Connection, close_quietly
 from bus.errors import AccessRefused, BrokerUnreachable, ConnectError, ConnectionLost, VhostRefused
 from bus.node_layout import HOST, free_ports
 from bus.rabbitmq import RabbitBroker
@@ -110,7 +111,7 @@ async def test_a_patient_program_waits_for_a_broker_that_starts_later(vhost_url:
         await within(entering)
         await close_quietly(await connection.open_channel())
         await connection.__aexit__(None, None, None)
-    assert connection.state is ConnectionState.CLOSED
+    assert connection.state is LinkState.CLOSED
     with pytest.raises(ConnectionLost, match="the connection 'late' is closed"):
         await close_quietly(await within(connection.open_channel()))
 
@@ -158,7 +159,7 @@ async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, left: 
 async def test_the_state_is_connecting_while_the_broker_is_away(vhost_url: str) -> None:
     async with proxied(vhost_url) as (proxy, url), Connection([url], "away", {}, patience=5) as connection:
         await proxy.refuse()
-        await wait_until(lambda: connection.state is ConnectionState.CONNECTING, what="the loss")
+        await wait_until(lambda: connection.state is LinkState.CONNECTING, what="the loss")
         await proxy.heal()
-        await wait_until(lambda: connection.state is ConnectionState.CONNECTED, what="the return")
+        await wait_until(lambda: connection.state is LinkState.CONNECTED, what="the return")
         assert connection.server_version[0].isdigit()

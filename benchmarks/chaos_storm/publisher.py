@@ -1,0 +1,68 @@
+"""The storm's publisher: it sends each order when its time has come, and again until the broker has confirmed it."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from benchmarks.chaos_storm.workload import Order
+from bus.broker import Broker
+from bus.codec import encode_control, encode_task
+from bus.errors import BusError
+from bus.topology import Topology
+from schemas import CancelTask
+
+log = structlog.get_logger(__name__)
+
+CONFIRM_SECONDS: Final = 4.0
+"""Short, so that black holes and alarms make publishes time out; those are sent again under the same id."""
+
+AGAIN_SECONDS: Final = 0.5
+
+
+class Publisher:
+    """Publishes orders through a broker that the storm may cut off."""
+
+    def __init__(self, broker: Broker, topology: Topology, reply_queue: str) -> None:
+        self.tries: Counter[str] = Counter()
+        """Publishes of each task that this publisher knows of."""
+        self._broker = broker
+        self._topology = topology
+        self._reply_queue = reply_queue
+
+    async def run(self, orders: Sequence[Order], began: float) -> None:
+        """Publish all orders; return when the last one is confirmed. `began`: seconds since 1970."""
+        async with asyncio.TaskGroup() as group:
+            for order in orders:
+                await asyncio.sleep(max(0.0, began + order.at - time.time()))
+                group.create_task(self._carry_out(order), name=f"order:{order.id}")
+
+    async def _carry_out(self, order: Order) -> None:
+        await self._publish(order)
+        if order.cancel_after is not None:
+            await asyncio.sleep(order.cancel_after)
+            await self._cancel(order)
+
+    async def _publish(self, order: Order) -> None:
+        message = encode_task(order.task(), reply_to=self._reply_queue if order.wants_reply else None)
+        while True:
+            self.tries[order.id] += 1
+            try:
+                return await self._broker.publish(self._topology.tasks, order.agent, message, timeout=CONFIRM_SECONDS)
+            except BusError as error:
+                log.info("order.published_again", task=order.id, reason=str(error))
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _cancel(self, order: Order) -> None:
+        while True:
+            try:
+                cancel = encode_control(CancelTask(task_id=order.id, agent=order.agent))
+                return await self._broker.publish(
+                    self._topology.control, order.agent, cancel, timeout=CONFIRM_SECONDS, mandatory=False
+                )
+            except BusError as error:
+                log.info("order.cancelled_again", task=order.id, reason=str(error))
+                await asyncio.sleep(AGAIN_SECONDS)

@@ -1,0 +1,61 @@
+"""(a delivery, what is known of its task) -> what becomes of it before any work, if anything does. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bus.inflight import Entry
+from bus.outcome import Outcome, Postponed, buried, outcome_of_cancel
+from bus.retry import Failure, choose_rung
+from schemas import PastAttempt, TaskError, TaskStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a delivery's task here.
+
+    `cancelled`: that nobody wants it any more, and the reason told, maybe none. `came_back`: it was delivered before
+    and came back unsettled, nobody has counted that yet, and it was not this host that handed it back.
+    """
+
+    now: datetime
+    host: str
+    cancelled: bool = False
+    cancel_reason: str | None = None
+    came_back: bool = False
+
+
+def before_work(entry: Entry, known: Known, rungs_ms: tuple[int, ...], max_redeliveries: int) -> Outcome | None:
+    """Return the outcome of a task that is not to be worked on now, or None: it is."""
+    if entry.incoming.fault is not None:
+        failure = Failure("unreadable", str(entry.incoming.fault), retryable=False)
+        return buried(entry, TaskStatus.REJECTED, failure, 0.0, "unreadable")
+    if known.cancelled:
+        return outcome_of_cancel(entry, known.cancel_reason, 0.0)
+    came_back = entry.envelope.redeliveries + known.came_back
+    if came_back > max_redeliveries:
+        return _poison(entry, came_back)
+    if known.came_back:
+        return _counted(entry, known, rungs_ms)
+    return _not_yet(entry, known.now, rungs_ms)
+
+
+def _poison(entry: Entry, times: int) -> Outcome:
+    told = f"it was delivered {times + 1} times and never settled: it may be what ends the processes that work on it"
+    return buried(entry, TaskStatus.FAILED, Failure("poison", told, retryable=False), 0.0, "poison")
+
+
+def _counted(entry: Entry, known: Known, rungs_ms: tuple[int, ...]) -> Postponed:
+    # Classic queues count nothing, so the count goes along in a copy, made before the work that may end this process
+    # too. Each time it waits a rung longer: a process that has to be started again is not ended at once again.
+    lost = TaskError(code="lost", message="the delivery came back unsettled: its process or connection ended")
+    past = PastAttempt(number=entry.attempt, host=known.host, error=lost, ended_at=known.now)
+    rung = rungs_ms[min(entry.envelope.redeliveries, len(rungs_ms) - 1)]
+    return Postponed(rung, entry.envelope.lost(past), "delivered again")
+
+
+def _not_yet(entry: Entry, now: datetime, rungs_ms: tuple[int, ...]) -> Postponed | None:
+    not_before = entry.envelope.not_before
+    if not_before is None or not_before <= now:
+        return None
+    rung = choose_rung((not_before - now).total_seconds(), rungs_ms)
+    return Postponed(rung, entry.envelope, "not yet time")

@@ -1,0 +1,150 @@
+"""A host's ear on the control exchange: what is said while it listens, and what was said before it started."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from datetime import timedelta
+from typing import Final, Self
+from uuid import uuid4
+
+import structlog
+
+from bus.broker import Broker, ConsumerState
+from bus.codec import decode_control, encode_control
+from bus.ending import end_tasks
+from bus.errors import BusError, DecodeError
+from bus.listener import Listener
+from bus.topology import EVERYBODY, Topology
+from schemas import CancelTask, Control, Hello, now
+
+log = structlog.get_logger(__name__)
+
+LOOK_BACK: Final = timedelta(days=1)
+"""How old a cancellation may be for a host that has just started to obey it. A longer wait has a deadline."""
+
+LOG_DAYS: Final = timedelta(days=8)
+"""More than the control log keeps."""
+
+HELLO_SECONDS: Final = 86_400.0
+"""Between two greetings, so that the control log, which forgets after days, goes on knowing who there is."""
+
+HELLO_TIMEOUT_SECONDS: Final = 5.0
+
+
+class ControlLink:
+    """Hears what is said to the agents of one host, and calls `on_cancel`. Used inside `async with`.
+
+    Cancellations from before the start are read from the control log, and again after a lost connection. On a broker
+    without streams there is no such log: what is said while no host listens is then not heard.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        topology: Topology,
+        host: str,
+        agents: Sequence[str],
+        on_cancel: Callable[[CancelTask], None],
+    ) -> None:
+        self._broker = broker
+        self._topology = topology
+        self._hello = Hello(host=host, agents=tuple(agents))
+        self._on_cancel = on_cancel
+        self._listener = Listener(
+            broker,
+            topology,
+            "control",
+            decode_control,
+            exchange=topology.control,
+            keys=(EVERYBODY, *agents),
+            name=f"{host}-{uuid4().hex[:4]}",
+            on_state=self._note_state,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+        self._was_lost = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        await self._listener.__aenter__()
+        # After the queue is there and before any task is taken: nothing may be said in between.
+        await self._look_back()
+        self._tasks = [
+            asyncio.create_task(self._listen(), name=f"control:{self._hello.host}"),
+            asyncio.create_task(self._look_back_again(), name=f"control-log:{self._hello.host}"),
+            asyncio.create_task(self._greet(), name=f"hello:{self._hello.host}"),
+        ]
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await end_tasks(self._tasks)
+        await self._listener.__aexit__(*exc_info)
+
+    async def _listen(self) -> None:
+        async for control in self._listener:
+            self._obey(control)
+
+    def _obey(self, control: Control) -> None:
+        match control:
+            case CancelTask():
+                log.info("control.cancel", task=control.task_id, reason=control.reason)
+                self._on_cancel(control)
+            case Hello():
+                log.debug("control.hello", host=control.host)
+
+    def _note_state(self, state: ConsumerState) -> None:
+        if state is ConsumerState.LOST:
+            self._was_lost.set()
+
+    async def _look_back_again(self) -> None:
+        """After a loss, the queue may have expired meanwhile: what was said to it is still in the log."""
+        while True:
+            await self._was_lost.wait()
+            await self._listener.until_consuming()
+            self._was_lost.clear()
+            await self._look_back()
+
+    async def _look_back(self) -> None:
+        try:
+            async with aclosing(controls_since(self._broker, self._topology, LOOK_BACK)) as controls:
+                async for control in controls:
+                    if isinstance(control, CancelTask):
+                        self._on_cancel(control)
+        except BusError as error:
+            log.debug("control.no_log", reason=str(error))
+
+    async def _greet(self) -> None:
+        while True:
+            hello = encode_control(self._hello.model_copy(update={"timestamp": now()}))
+            try:
+                await self._broker.publish(
+                    self._topology.control, EVERYBODY, hello, mandatory=False, timeout=HELLO_TIMEOUT_SECONDS
+                )
+            except BusError as error:
+                log.debug("control.not_greeted", reason=str(error))
+            await asyncio.sleep(HELLO_SECONDS)
+
+
+async def controls_since(broker: Broker, topology: Topology, ago: timedelta) -> AsyncGenerator[Control, None]:
+    """Iterate over the control messages of the last while, oldest first.
+
+    Raises:
+        TopologyError: there is no control log.
+    """
+    async with aclosing(broker.read_log(topology.control_log, now() - ago)) as messages:
+        async for message in messages:
+            try:
+                yield decode_control(message)
+            except DecodeError as error:
+                log.debug("control.unreadable", reason=str(error))
+
+
+async def known_agents(broker: Broker, topology: Topology) -> set[str]:
+    """Return the names of the agents whose hosts have been here in the last days; empty without a control log."""
+    found: set[str] = set()
+    try:
+        async with aclosing(controls_since(broker, topology, LOG_DAYS)) as controls:
+            async for control in controls:
+                if isinstance(control, Hello):
+                    found.update(control.agents)
+    except BusError as error:
+        log.debug("control.no_log", reason=str(error))
+    return found

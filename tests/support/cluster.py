@@ -1,0 +1,154 @@
+"""A cluster of three RabbitMQ nodes on loopback, whose nodes can be killed and whose network can be parted.
+
+What the nodes say to one another passes through TCP proxies, one for each direction of each pair: each node has a port
+mapper of its own (see `tests.support.port_mapper`) that names the proxies in place of its peers. A parted node is alive
+and keeps its clients, but nothing passes between it and the other two, in either direction, and nothing is refused: to
+them it looks like a cable pulled out. They notice after `NET_TICK_SECONDS` and up to a quarter more.
+"""
+
+
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from itertools import permutations
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from bus.node_layout import HOST, Identity, Ports
+from bus.private_node import PrivateNode
+from tests.support.port_mapper import PortMapper
+from tests.support.proxy import TcpProxy
+
+SIZE: Final = 3
+
+NET_TICK_SECONDS: Final = 5
+"""RabbitMQ's default is 60: a partition would be noticed, and its minority paused, only after a minute."""
+
+Wires = dict[tuple[int, int], TcpProxy]
+"""The way from one node to another, by their numbers."""
+
+
+class Cluster:
+    """Three nodes, numbered from 0; guest/guest. Used inside `with`; its methods block, from coroutines use a thread.
+
+    Args:
+        server: The `rabbitmq-server` to run; the machine's own when None.
+        config: More lines of `rabbitmq.conf` for each node.
+    """
+
+    def __init__(self, *, server: Path | None = None, config: Sequence[str] = ()) -> None:
+        names, cookie = [f"node{number}-{secrets.token_hex(4)}" for number in range(SIZE)], secrets.token_hex(16)
+        self._identities = [Identity(f"{name}@localhost", Ports.free(), cookie) for name in names]
+        lines = [*_formation(identity.name for identity in self._identities), *config]
+        self._nodes = [PrivateNode(server=server, config=lines, identity=identity) for identity in self._identities]
+        self._up = set(range(SIZE))
+        self._running = ExitStack()
+        self._portal: BlockingPortal
+        self._wires: Wires
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The AMQP URL of each node."""
+        return tuple(node.amqp_url for node in self._nodes)
+
+    @property
+    def amqp_url(self) -> str:
+        """All URLs in one, as the setting AMQP_URL takes them."""
+        return ",".join(self.urls)
+
+    @property
+    def management_url(self) -> str:
+        """The URL of the management API of a node that has not been killed."""
+        return self._nodes[min(self._up)].management_url
+
+    def kill(self, number: int) -> None:
+        """End all processes of a node with SIGKILL."""
+        self._nodes[number].kill()
+        self._up.discard(number)
+
+    def start(self, number: int) -> None:
+        """Start a killed node again, with what lies on its disk; returns once it answers."""
+        self._nodes[number].start()
+        self._up.add(number)
+
+    def part(self, number: int) -> None:
+        """Let nothing pass between a node and its peers, in either direction."""
+        for ends, wire in self._wires.items():
+            if number in ends:
+                self._portal.call(wire.blackhole)
+
+    def heal(self) -> None:
+        """Let everything pass again between all nodes."""
+        for wire in self._wires.values():
+            self._portal.call(wire.heal)
+
+    def leader_of(self, queue: str, *, ask: int | None = None) -> int:
+        """Return the node that leads a quorum queue, or is the home of a classic one; takes a second or two."""
+        name = self.eval(
+            f'{{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"{queue}">>)), '
+            "case amqqueue:get_pid(Q) of {_, Leader} -> Leader; Pid -> node(Pid) end.",
+            ask=ask,
+        )
+        return [identity.name for identity in self._identities].index(name.strip("'"))
+
+    def running(self, *, ask: int | None = None) -> int:
+        """Return how many nodes run RabbitMQ, as one of them sees it: a paused one does not."""
+        return int(self.eval("length(rabbit_mnesia:cluster_nodes(running)).", ask=ask))
+
+    def eval(self, expression: str, *, ask: int | None = None) -> str:
+        """Evaluate Erlang on a node, the first that was not killed when None; return what it prints."""
+        return self._tell(ask, "eval", expression)
+
+    def _tell(self, number: int | None, *arguments: str) -> str:
+        return self._nodes[min(self._up) if number is None else number].rabbitmqctl(*arguments)
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._portal = stack.enter_context(start_blocking_portal())
+            self._wires = stack.enter_context(self._portal.wrap_async_context_manager(self._wired()))
+            stack.callback(self._each, PrivateNode.stop)
+            self._each(PrivateNode.start)
+            self._running = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._running.close()
+
+    def _each(self, act: Callable[[PrivateNode], None]) -> None:
+        with ThreadPoolExecutor(SIZE) as threads:
+            list(threads.map(act, self._nodes))
+
+    @asynccontextmanager
+    async def _wired(self) -> AsyncIterator[Wires]:
+        async with AsyncExitStack() as stack:
+            wires: Wires = {}
+            for near, far in permutations(range(SIZE), 2):
+                proxy = TcpProxy(HOST, self._identities[far].ports.distribution)
+                wires[near, far] = await stack.enter_async_context(proxy)
+            for number, identity in enumerate(self._identities):
+                await stack.enter_async_context(PortMapper(identity.ports.epmd, self._seen_from(number, wires)))
+            yield wires
+
+    def _seen_from(self, near: int, wires: Wires) -> dict[str, int]:
+        """Return where a node finds the others, and where its own tools find it."""
+        return {
+            identity.name.partition("@")[0]: identity.ports.distribution if far == near else wires[near, far].port
+            for far, identity in enumerate(self._identities)
+        }
+
+
+def _formation(names: Iterable[str]) -> list[str]:
+    return [
+        "cluster_formation.peer_discovery_backend = classic_config",
+        *(f"cluster_formation.classic_config.nodes.{place} = {name}" for place, name in enumerate(names, 1)),
+        # Each of 3.10's retries takes seconds; who finds nobody must wait for nobody: the first one makes the cluster.
+        "cluster_formation.discovery_retry_limit = 1",
+        "cluster_partition_handling = pause_minority",
+        f"net_ticktime = {NET_TICK_SECONDS}",
+    ]
