@@ -61,8 +61,12 @@ def bus_error(error: BaseException, doing: str) -> BusError:
     if found is None:
         raise error
     _, kind, sentence = found
-    told = f": {error.args[-1]}" if isinstance(error, ChannelClosed) and error.args else ""
-    return kind(f"{sentence} while {doing}{told}")
+    return kind(f"{sentence} while {doing}{words_of(error)}")
+
+
+def words_of(error: BaseException | None) -> str:
+    """Return what the broker said when it closed a channel, to stand behind a sentence of ours; empty for nothing."""
+    return f": {error.args[-1]}" if isinstance(error, ChannelClosed) and error.args and error.args[-1] else ""
 
 
 @contextlib.contextmanager

@@ -15,7 +15,8 @@ from bus.subscription import delivery_of
 async def browsing(connection: Connection, queue: str) -> AsyncIterator[AsyncIterator[Delivery]]:
     """Iterate over the messages of `queue`; see `Broker.browse`. The iterator raises ConnectionLost: start again.
 
-    Each message costs one way to the broker and back, and only the one at hand is kept in memory.
+    Each message costs one way to the broker and back, and only the one at hand is kept in memory. A quorum queue counts
+    each look as a delivery and mixes up the order of what returns.
     """
     # A channel of its own: its end returns all that was not settled on it.
     async with connection.channel() as channel:

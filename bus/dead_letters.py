@@ -46,10 +46,10 @@ class DeadLetters:
         """`agents`: whose queues are looked for, since AMQP cannot list queues; those without one are passed over."""
         self._broker = broker
         self._topology = topology
-        self._agents = sorted(set(agents))
+        self._agents = frozenset(agents)
 
     async def letters(self, choice: Choice = EVERYTHING) -> AsyncGenerator[DeadLetter, None]:
-        """Iterate over the chosen letters: by agent, oldest first, then the unrouted tasks."""
+        """Iterate over the chosen letters: by agent, in the order of its queue, then the unrouted tasks."""
         async with contextlib.aclosing(self._found(choice)) as found:
             async for letter, _ in found:
                 yield letter
@@ -104,8 +104,8 @@ class DeadLetters:
 
     def _queues(self, choice: Choice) -> Iterator[tuple[str, str | None]]:
         if choice.reason != UNROUTED:
-            wanted = (agent for agent in self._agents if choice.agents is None or agent in choice.agents)
-            yield from ((self._topology.dead_queue(agent), agent) for agent in wanted)
+            wanted = self._agents if choice.agents is None else choice.agents.intersection(self._agents)
+            yield from ((self._topology.dead_queue(agent), agent) for agent in sorted(filter(_is_name, wanted)))
         if choice.reason in (None, UNROUTED):
             yield self._topology.unrouted, None
 
@@ -150,5 +150,5 @@ def _letter_of(delivery: Delivery, agent: str | None) -> DeadLetter:
 
 
 def _is_name(agent: str) -> bool:
-    # Anything may stand in the routing key of an unrouted message.
+    # Anything may stand in the routing key of an unrouted message, also what would make a name too long for AMQP.
     return re.fullmatch(AGENT_NAME_PATTERN, agent) is not None and len(agent) <= 100  # noqa: PLR2004 - AgentName's limit

@@ -78,8 +78,16 @@ class MemoryQueue:
         return stored
 
     def put_back(self, stored: Stored) -> None:
-        """Return a delivered message to its old place, marked as redelivered."""
-        heapq.heappush(self._waiting, replace(stored, redelivered=True))
+        """Return a delivered message to its old place, marked as redelivered; a quorum queue counts that."""
+        message = stored.message
+        if self.arguments.get("x-queue-type") == "quorum":
+            times = int(message.headers.get("x-delivery-count", 0)) + 1
+            message = replace(message, headers={**message.headers, "x-delivery-count": times})
+        heapq.heappush(self._waiting, replace(stored, message=message, redelivered=True))
+
+    def keep(self, stored: Stored) -> None:
+        """Put a message that was removed into its old place."""
+        heapq.heappush(self._waiting, stored)
 
     def take(self) -> Stored | None:
         """Take the next message out; None if none waits."""

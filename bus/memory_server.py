@@ -1,8 +1,7 @@
 """The exchanges, bindings and queues of the in-memory broker."""
 
 import asyncio
-import contextlib
-from typing import ClassVar
+from typing import ClassVar, Final
 from weakref import WeakValueDictionary
 
 from bus.broker import DEFAULT_EXCHANGE, QueueInfo
@@ -11,6 +10,9 @@ from bus.memory_log import MemoryLog
 from bus.memory_queue import MemoryQueue, Stored
 from bus.message import Message
 from bus.topology import Binding, Exchange, Plan, Queue, matches
+
+DEAD_LETTER_PAUSE_SECONDS: Final = 0.5
+"""Before a dead-lettered message that no queue took is sent again; RabbitMQ takes three minutes."""
 
 
 class MemoryServer:
@@ -125,11 +127,17 @@ class MemoryServer:
         loop.call_soon(queue.dispatch)
 
     def _expire(self, queue: MemoryQueue, stored: Stored) -> None:
-        if queue.remove(stored) and (target := queue.arguments.get("x-dead-letter-exchange")) is not None:
-            key = str(queue.arguments.get("x-dead-letter-routing-key", stored.key))
-            # As on a broker, where nobody is told that a dead-lettered message found its next queue full.
-            with contextlib.suppress(BusError):
-                self.publish(str(target), key, stored.message, mandatory=False)
+        target = queue.arguments.get("x-dead-letter-exchange")
+        if not queue.remove(stored) or target is None:
+            return
+        key = str(queue.arguments.get("x-dead-letter-routing-key", stored.key))
+        try:
+            self.publish(str(target), key, stored.message, mandatory=True)
+        except BusError:
+            # Nobody is told. Only this strategy keeps the message until a queue takes it.
+            if queue.arguments.get("x-dead-letter-strategy") == "at-least-once":
+                queue.keep(stored)
+                asyncio.get_running_loop().call_later(DEAD_LETTER_PAUSE_SECONDS, self._expire, queue, stored)
 
 
 def _new_queue(queue: Queue) -> MemoryQueue:

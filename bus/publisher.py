@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Final, Self
 
 import aio_pika
@@ -13,7 +15,7 @@ from bus.amqp_errors import mapped_errors
 from bus.broker import LinkState
 from bus.connection import Connection, close_quietly
 from bus.ending import end_tasks
-from bus.errors import BusError, ConnectionLost, PublishTimeout, TopologyError
+from bus.errors import BusError, ConnectionLost, PublishTimeout, QueueFull, TopologyError
 from bus.message import Message
 
 log = structlog.get_logger(__name__)
@@ -31,6 +33,14 @@ _BLOCKED: Final = "it is blocked by a memory or disk alarm, free memory or disk 
 _AWAY: Final = "it is away, or too busy"
 
 
+@dataclass(slots=True, eq=False)
+class _Shared:
+    """A channel with confirms, and how many publishes wait for theirs on it."""
+
+    channel: AbstractChannel
+    users: int = 0
+
+
 class Publisher:
     """Publishes through one connection, on one channel with confirms and one without. Used inside `async with`."""
 
@@ -38,7 +48,7 @@ class Publisher:
         self._connection = connection
         self._window = asyncio.Semaphore(WINDOW)
         self._opening = asyncio.Lock()
-        self._channel: AbstractChannel | None = None
+        self._shared: _Shared | None = None
         self._announcing: AbstractChannel | None = None
         self._announcements: asyncio.Queue[tuple[str, str, Message]] = asyncio.Queue(ANNOUNCEMENTS_HELD)
         self._announcer: asyncio.Task[None] | None = None
@@ -53,7 +63,7 @@ class Publisher:
         await self._flush_announcements()
         if self._announcer is not None:
             await end_tasks([self._announcer])
-        channels = (self._channel, self._announcing)
+        channels = (self._shared.channel if self._shared else None, self._announcing)
         await asyncio.gather(*(close_quietly(channel) for channel in channels if channel is not None))
 
     async def publish(
@@ -92,9 +102,9 @@ class Publisher:
                 # What is sent to a blocked connection lies in its socket: it would arrive after its timeout as well,
                 # and with enough of it there, heartbeats cannot pass and the connection dies.
                 await self._connection.until_writable()
-                channel = await self._confirming_channel()
-                sending, to_send = to_send, again
-                await _publish_on(channel, exchange, key, sending, mandatory=mandatory)
+                async with self._confirming_channel() as channel:
+                    sending, to_send = to_send, again
+                    await _publish_on(channel, exchange, key, sending, mandatory=mandatory)
             except (ConnectionLost, TopologyError) as error:
                 if self._connection.state is LinkState.CLOSED:
                     raise
@@ -105,11 +115,29 @@ class Publisher:
             else:
                 return
 
-    async def _confirming_channel(self) -> AbstractChannel:
+    @contextlib.asynccontextmanager
+    async def _confirming_channel(self) -> AsyncIterator[AbstractChannel]:
+        """Lend the channel with confirms. One on which a message was refused is not lent again.
+
+        RabbitMQ 3.10 refuses all to a quorum queue on a channel whose first publish there met the election of a leader.
+        """
+        lent = await self._shared_channel()
+        lent.users += 1
+        try:
+            yield lent.channel
+        except QueueFull:
+            self._shared = None if self._shared is lent else self._shared
+            raise
+        finally:
+            lent.users -= 1
+            if lent is not self._shared and not lent.users:
+                await close_quietly(lent.channel)
+
+    async def _shared_channel(self) -> "_Shared":
         async with self._opening:
-            if self._channel is None or self._channel.is_closed:
-                self._channel = await self._connection.open_channel(confirms=True)
-            return self._channel
+            if self._shared is None or self._shared.channel.is_closed:
+                self._shared = _Shared(await self._connection.open_channel(confirms=True))
+            return self._shared
 
     async def _announce_all(self) -> None:
         while True:

@@ -9,7 +9,7 @@ import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import ChannelInvalidStateError
 
-from bus.amqp_errors import mapped_errors
+from bus.amqp_errors import mapped_errors, words_of
 from bus.broker import ConsumerState, OnState
 from bus.connection import RPC_TIMEOUT_SECONDS, Connection, back_off
 from bus.ending import end_tasks
@@ -99,6 +99,7 @@ class RabbitSubscription:
         self._wanted = True
         self._news = asyncio.Event()
         self._quiet = True
+        self._taken_by: BaseException | None = None
         self._state = ConsumerState.STARTING
         self._on_state = on_state
         self._supervisor = asyncio.create_task(self._supervise(), name=f"amqp:consume:{queue}")
@@ -158,7 +159,7 @@ class RabbitSubscription:
                 await self._consume_until_unwanted(queue, gone)
             await self._until(lambda: self._wanted or gone.is_set())
         if self._wanted:
-            raise ConnectionLost("the channel or the consumer was taken away")
+            raise ConnectionLost(f"the channel or the consumer was taken away{words_of(self._taken_by)}")
 
     async def _consume_until_unwanted(self, queue: AbstractQueue, gone: asyncio.Event) -> None:
         self._starts += 1
@@ -193,7 +194,8 @@ class RabbitSubscription:
         """Return an event that is set once the channel has died or the broker has cancelled the consumer."""
         gone = asyncio.Event()
 
-        def tell(*_: object) -> None:
+        def tell(_: object, error: BaseException | None = None) -> None:
+            self._taken_by = error
             # Called inside the channel's reader: anything sent on the channel from here would wait for itself.
             gone.set()
             self._news.set()
@@ -202,7 +204,7 @@ class RabbitSubscription:
         underlay = await channel.get_underlay_channel()
         underlay.on_consumer_cancel_callbacks.add(tell)
         if channel.is_closed:
-            tell()
+            tell(channel)
         return gone
 
     async def _until(self, condition: Callable[[], bool]) -> None:

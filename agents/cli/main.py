@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
+from agents.cli.cancel import cancel
 from agents.cli.demo.command import demo
+from agents.cli.dlq import dlq
 from agents.cli.local_model import local_model
 from agents.cli.results import results
 from agents.cli.run import run
@@ -35,9 +37,10 @@ def sutazai(
         raise typer.Exit
 
 
-for command in (demo, run, submit, results, topology):
+for command in (demo, run, submit, results, cancel, topology):
     app.command()(command)
 app.command("local-model")(local_model)
+app.add_typer(dlq)
 
 
 def main() -> None:

@@ -95,8 +95,12 @@ class Reporter:
     def _tell_consumer(self, agent: BaseAgentV2, consumer: Consumer, state: ConsumerState) -> None:
         tell = log.warning if state is ConsumerState.LOST else log.info
         tell("agent.consumer", agent=agent.name, state=state.value, losses=consumer.losses)
-        report = self._agent_report(agent, consumer, ollama_healthy=bool(self._answers))
-        self._announce(agent.name, report.model_copy(update={"consumer": state.value}))
+        try:
+            report = self._agent_report(agent, consumer, ollama_healthy=bool(self._answers))
+            self._announce(agent.name, report.model_copy(update={"consumer": state.value}))
+        except Exception:
+            # An agent may bring a `health` of its own. Its fault must not end the consumer that calls this.
+            log.exception("report.failed", agent=agent.name)
 
     def _announce(self, reporter: str, report: Report) -> None:
         self._broker.announce(self._topology.metrics, report_key(reporter, report.kind), encode_report(report))

@@ -7,8 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import count, pairwise
+from itertools import pairwise
 from pathlib import Path
+from uuid import uuid4
 
 _ALWAYS = float("inf")
 
@@ -39,13 +40,12 @@ class RunLog:
     def __init__(self, path: Path, life: str) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self._life = life
-        self._numbers = count()
 
     @contextmanager
     def run(self, task_id: str, attempt: int) -> Iterator[None]:
         """Write down that a run begins, and how it ends."""
-        number = next(self._numbers)
-        self._write(number, "start", task=task_id, attempt=attempt)
+        run = uuid4().hex
+        self._write(run, "start", task=task_id, attempt=attempt)
         how = "returned"
         try:
             yield
@@ -53,23 +53,22 @@ class RunLog:
             how = type(error).__name__
             raise
         finally:
-            self._write(number, "end", how=how)
+            self._write(run, "end", how=how)
 
-    def _write(self, number: int, step: str, **told: object) -> None:
-        line = {"life": self._life, "number": number, "step": step, "at": time.time(), **told}
+    def _write(self, run: str, step: str, **told: object) -> None:
+        line = {"run": run, "life": self._life, "step": step, "at": time.time(), **told}
         os.write(self._file, json.dumps(line).encode() + b"\n")
 
 
 def read_runs(path: Path) -> list[Run]:
     """Return all runs in the order of their starts; none where there is no file."""
-    runs: dict[tuple[str, int], Run] = {}
+    runs: dict[str, Run] = {}
     for text in path.read_text().splitlines() if path.exists() else ():
         line = json.loads(text)
-        key = line["life"], line["number"]
         if line["step"] == "start":
-            runs[key] = Run(line["task"], line["attempt"], line["life"], line["at"])
+            runs[line["run"]] = Run(line["task"], line["attempt"], line["life"], line["at"])
         else:
-            runs[key] = replace(runs[key], ended=line["at"], how=line["how"])
+            runs[line["run"]] = replace(runs[line["run"]], ended=line["at"], how=line["how"])
     return list(runs.values())
 
 

@@ -161,3 +161,30 @@ async def test_what_was_held_of_a_deleted_queue_is_gone() -> None:
             await broker.delete_queue("q")
             await taken.subscription.close()  # before it has come back
         assert await broker.queue_info("q") is None
+
+
+async def test_a_rung_that_keeps_what_no_queue_takes_delivers_it_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bus.memory_server.DEAD_LETTER_PAUSE_SECONDS", 0.01)
+    rung = {"x-message-ttl": 10, "x-dead-letter-exchange": "x", "x-dead-letter-strategy": "at-least-once"}
+    full: dict[str, str | int] = {"x-max-length": 1, "x-overflow": "reject-publish"}
+    plan = Plan((Exchange("x"),), (Queue("rung", rung), Queue("target", full)), (Binding("x", "target", "#"),))
+    async with MemoryBroker("kept") as broker:
+        await broker.declare(plan)
+        for body in (b"1", b"2", b"3"):
+            await broker.publish("", "rung", Message(body))
+        async with taking(broker, "target") as taken:
+            assert sorted(await taken.bodies(3)) == [b"1", b"2", b"3"]
+
+
+async def test_a_quorum_queue_counts_what_comes_back() -> None:
+    plan = Plan(queues=(Queue("q", {"x-queue-type": "quorum"}),))
+    async with MemoryBroker("counting") as broker:
+        await broker.declare(plan)
+        await broker.publish("", "q", Message(b"x"))
+        async with taking(broker, "q") as taken:
+            seen = []
+            for _ in range(3):
+                delivery = await taken.next()
+                seen.append(delivery.message.headers.get("x-delivery-count", 0))
+                await delivery.requeue()
+    assert seen == [0, 1, 2]

@@ -68,7 +68,7 @@ async def test_a_transition_of_the_breaker_is_told_at_once_and_a_stop_at_its_end
         assert 0 < told.time_until_retry <= 60
         await world.host.stop()
         states = [await anext(hosts)]
-        while states[-1].state != "stopping":  # type: ignore[union-attr]  # only hosts come here
+        while states[-1].state != "closing":  # type: ignore[union-attr]  # only hosts come here
             states.append(await anext(hosts))
 
 

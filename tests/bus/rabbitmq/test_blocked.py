@@ -135,8 +135,12 @@ async def test_announcements_never_block_and_go_on_by_themselves_after_an_alarm(
                 await publisher.publish("", "nobody", Message(b"x"), mandatory=False, timeout=0.2)
             publisher.announce(events, ANY, Message(b"in hand"))
             await asyncio.sleep(0)  # the announcer takes it
-            for number in range(ANNOUNCEMENTS_HELD + 5):
+            for number in range(ANNOUNCEMENTS_HELD):
                 publisher.announce(events, ANY, Message(f"{number}".encode()))
+            with pytest.raises(PublishTimeout):
+                await publisher.publish(events, ANY, Message(b"so that time passes"), timeout=0.2)
+            for _ in range(5):
+                publisher.announce(events, ANY, Message(b"one too many"))
             assert publisher.dropped == 5
         async with taking(world.broker, inbox, prefetch=100) as taken:
             kept = await taken.bodies(1 + ANNOUNCEMENTS_HELD)

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from structlog.testing import capture_logs
 
 from bus.broker import ConsumerState
 from bus.consumer import Consumer
@@ -94,20 +95,31 @@ async def test_a_consumer_comes_back_from_a_connection_that_an_operator_closes(
 @asynccontextmanager
 async def acknowledgement_timeout(node: PrivateNode, milliseconds: int) -> AsyncIterator[None]:
     """Let the node close channels that wait that long for an acknowledgement, for connections made in the block."""
-    limits = {"consumer_timeout": (milliseconds, 7_200_000), "channel_tick_interval": (100, 60_000)}
-    for turn in range(2):
-        settings = (f"application:set_env(rabbit, {name}, {values[turn]})" for name, values in limits.items())
-        await asyncio.to_thread(node.rabbitmqctl, "eval", f"{', '.join(settings)}.")
-        if turn == 0:
-            yield
+    await set_limits(node, consumer_timeout=milliseconds, channel_tick_interval=100)
+    try:
+        yield
+    finally:
+        await set_limits(node, consumer_timeout=7_200_000, channel_tick_interval=60_000)
+
+
+async def set_limits(node: PrivateNode, **limits: int) -> None:
+    # The interval, in which channels look at their deliveries, is no key of rabbitmq.conf.
+    calls = (f"application:set_env(rabbit, {name}, {value})" for name, value in limits.items())
+    await asyncio.to_thread(node.rabbitmqctl, "eval", f"{', '.join(calls)}.")
 
 
 async def test_a_handler_that_outlasts_the_acknowledgement_timeout_goes_on_when_its_channel_is_closed(
     node: PrivateNode, request: pytest.FixtureRequest
 ) -> None:
-    async with acknowledgement_timeout(node, 1_000), node_world(node, request.node.name) as world:
-        async with one_run_and_one_result(world) as watched:
+    async with (
+        acknowledgement_timeout(node, 1_000),
+        node_world(node, request.node.name) as world,
+        one_run_and_one_result(world) as watched,
+    ):
+        with capture_logs() as logs:
             await watched.until_back()
+        reason = next(entry["reason"] for entry in logs if entry["event"] == "consumer.lost")
+        assert "delivery acknowledgement on channel" in reason
 
 
 async def test_a_consumer_comes_back_from_a_silent_connection(
