@@ -1,12 +1,16 @@
 """(a delivery, what is known of its task) -> what becomes of it before any work, if anything does. Pure."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from bus.inflight import Entry
 from bus.outcome import Outcome, Postponed, buried, outcome_of_cancel
 from bus.retry import Failure, choose_rung
 from schemas import PastAttempt, TaskError, TaskStatus
+
+LONGEST_WAIT: Final = timedelta(seconds=604_800)
+"""What `RetryRules.cap` allows: a task that is to wait longer was not put off by one of us, and is not put off here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ def _counted(entry: Entry, known: Known, rungs_ms: tuple[int, ...]) -> Postponed
 
 def _not_yet(entry: Entry, now: datetime, rungs_ms: tuple[int, ...]) -> Postponed | None:
     not_before = entry.envelope.not_before
-    if not_before is None or not_before <= now:
+    if not_before is None or not now < not_before <= now + LONGEST_WAIT:
         return None
     rung = choose_rung((not_before - now).total_seconds(), rungs_ms)
     return Postponed(rung, entry.envelope, "not yet time")

@@ -135,8 +135,8 @@ class Broker(Protocol):
     def browse(self, queue: str) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
         """Look at what waits in a queue, one after the other in its order, until there is no more.
 
-        Within the block a delivery may be acked, which removes it. What is not settled returns to its old place at
-        the end of the block, marked as redelivered; meanwhile nobody else sees it.
+        Within the block a delivery may be acked, which removes it. What is not settled returns at the end of the
+        block, marked as redelivered, to its old place (quorum queues mix up the order); meanwhile nobody else sees it.
 
         Raises:
             TopologyError: there is no such queue.

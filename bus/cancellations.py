@@ -16,6 +16,7 @@ class Cancellations:
     def add(self, task_id: str, reason: str | None) -> None:
         """Remember one; the oldest is forgotten beyond REMEMBERED."""
         self._reasons[task_id] = reason
+        self._reasons.move_to_end(task_id)
         if len(self._reasons) > REMEMBERED:
             self._reasons.popitem(last=False)
 

@@ -162,15 +162,12 @@ class Client:
         self, since: datetime, agent: str | None, status: TaskStatus | None
     ) -> AsyncGenerator[TaskResult, None]:
         seen = SeenTasks()
-        messages = self.broker.read_log(self.topology.results_log, read_from(since))
-        try:
+        # A log that is left early holds a channel until it is closed.
+        async with contextlib.aclosing(self.broker.read_log(self.topology.results_log, read_from(since))) as messages:
             async for message in messages:
                 result = result_of(message)
                 if result is not None and _is_wanted(result, since, agent, status) and seen.remember(result):
                     yield result
-        finally:
-            # A log that is left early holds a channel until it is closed.
-            await messages.aclose()
 
     async def _must_know(self, agent: str) -> None:
         # A task for an agent that nobody declared is routed too: to the unrouted queue, where it would wait in vain.

@@ -88,7 +88,9 @@ def receive_task(message: Message, agent: str, received_at: datetime) -> Incomin
         return decode_task(message, agent, received_at)
     except DecodeError as error:
         task = TaskMessage.model_construct(id=task_id_of(message) or new_task_id(), agent=agent, created_at=received_at)
-        return IncomingTask(task, read_envelope(message.headers), new_task_id(), anonymous=True, fault=error)
+        # A fresh one: the traceback of the first keeps all that was read of the body, many times its size.
+        fault = DecodeError(str(error), message.body)
+        return IncomingTask(task, read_envelope(message.headers), new_task_id(), anonymous=True, fault=fault)
 
 
 def decode_task(message: Message, agent: str, received_at: datetime) -> IncomingTask:

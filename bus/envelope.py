@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from pamqp import encode
 from pydantic import TypeAdapter, ValidationError
 
 from bus.message import Message
@@ -60,6 +61,22 @@ HISTORY_KEPT: Final = 20
 
 ERROR_KEPT: Final = 300
 """Characters of each error in the history."""
+
+HISTORY_BYTES: Final = 49_152
+"""A history beyond this is not ours, and would leave no room for other headers; see FOREIGN_BYTES."""
+
+FOREIGN_BYTES: Final = 65_536
+"""What a copy keeps of the publisher's headers. All headers of a message share one frame, 128 KiB by default, and ours
+need room in it too: a message that is beyond it ends the connection, at each try."""
+
+DEEPEST: Final = 32
+"""Levels of tables and lists in a header that a copy keeps; each of them takes several calls to write."""
+
+LEFT_OUT_HEADER: Final = "x-left-out"
+"""On a copy: the names of the publisher's headers that it could not keep. It counts as one of them from then on."""
+
+NAMES_KEPT: Final = 1_000
+"""Characters of these names."""
 
 _BROKER_HEADERS: Final = ("x-death", "x-first-death", "x-last-death", "x-delivery-count", "x-acquired-count")
 """Prefixes of what the broker writes; a copy that we publish is a fresh message and must not carry them."""
@@ -158,12 +175,36 @@ def body_of(task: TaskMessage) -> bytes:
 
 
 def foreign_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the publisher's headers: without those of the broker and our own, in a form that can be sent again."""
-    return {
-        name: _sendable(value)
+    """Return the publisher's headers: without those of the broker and our own, in a form that can be sent again.
+
+    What cannot be is left out, the largest first, and named in LEFT_OUT_HEADER.
+    """
+    foreign = {
+        name: value
         for name, value in headers.items()
         if name not in OWN_HEADERS and not name.startswith(_BROKER_HEADERS)
     }
+    sendable = {name: _sendable(value) for name, value in foreign.items() if _nests(value, DEEPEST)}
+    fitting = _fitting(sendable)
+    left_out = ", ".join(name for name in foreign if name not in fitting)
+    return fitting | {LEFT_OUT_HEADER: left_out[:NAMES_KEPT]} if left_out else fitting
+
+
+def _fitting(headers: Mapping[str, Any]) -> dict[str, Any]:
+    sizes = {name: len(encode.field_table({name: value})) for name, value in headers.items()}
+    kept, left = set(), FOREIGN_BYTES
+    for name in sorted(sizes, key=sizes.__getitem__):
+        left -= sizes[name]
+        if left >= 0:
+            kept.add(name)
+    return {name: value for name, value in headers.items() if name in kept}
+
+
+def _nests(value: Any, levels: int) -> bool:
+    """Whether `value` has no more than so many levels of tables and lists."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    return not isinstance(value, list) or (levels > 0 and all(_nests(item, levels - 1) for item in value))
 
 
 def _sendable(value: Any) -> Any:
@@ -181,7 +222,7 @@ def _count(value: object, least: int) -> int:
 
 
 def _history(value: object) -> tuple[PastAttempt, ...]:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or len(value.encode()) > HISTORY_BYTES:
         return ()
     try:
         return _HISTORY.validate_json(value)[-HISTORY_KEPT:]

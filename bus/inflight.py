@@ -151,6 +151,7 @@ class InFlight:
 
 def _remember(memory: OrderedDict[K, V], key: K, value: V) -> None:
     memory[key] = value
+    memory.move_to_end(key)
     while len(memory) > REMEMBERED:
         memory.popitem(last=False)
 

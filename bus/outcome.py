@@ -105,13 +105,14 @@ def outcome_of_error(
 
 def _later(entry: Entry, past: PastAttempt, failure: Failure, rung_ms: int, seconds: float, longest_ms: int) -> Outcome:
     expires = entry.task.expires_at()
-    if expires is not None and past.ended_at + timedelta(milliseconds=rung_ms) >= expires:
+    waits = max(seconds, rung_ms / 1000)
+    if expires is not None and past.ended_at + timedelta(seconds=waits) >= expires:
         told = f"no attempt fits before the deadline {_shown(expires)}; the last one failed: {failure.message}"
         expired = Failure("expired", told, retryable=False)
         return Finished(ended_result(entry, TaskStatus.EXPIRED, expired, past.seconds))
     needs_more = seconds * 1000 > longest_ms
     not_before = past.ended_at + timedelta(seconds=seconds) if needs_more else None
-    return TriedAgain(rung_ms, max(seconds, rung_ms / 1000), failure, entry.envelope.after(past, not_before))
+    return TriedAgain(rung_ms, waits, failure, entry.envelope.after(past, not_before))
 
 
 def outcome_of_expiry(entry: Entry, seconds: float) -> Outcome:

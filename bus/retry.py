@@ -1,5 +1,6 @@
 """(failure, attempt, policy) -> verdict. Pure: somebody else publishes, waits and settles."""
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from random import random
@@ -72,8 +73,11 @@ class RetryPolicy:
 
     def delay(self, attempt: int) -> float:
         """Return the seconds to wait after failed attempt number `attempt`, counted from 1."""
-        # The exponent is bounded, since a float overflows before the cap could cut it.
-        return min(self.cap, self.base * self.factor ** min(attempt - 1, 64))
+        try:
+            grown = float(self.factor) ** (attempt - 1)
+        except OverflowError:
+            grown = sys.float_info.max
+        return min(self.cap, self.base * grown)
 
 
 _MINIMA: Final = (

@@ -7,11 +7,12 @@ result. Seen with pamqp 4.0.1.
 """
 
 from datetime import datetime
+from typing import Any
 
-from pamqp import decode
+from pamqp import decode, encode
 from pamqp.common import FieldTable
 
-_timestamp, _table = decode.timestamp, decode.field_table
+_timestamp, _table, _value = decode.timestamp, decode.field_table, encode.encode_table_value
 
 
 def tolerant_timestamp(value: bytes) -> tuple[int, datetime | None]:
@@ -37,11 +38,17 @@ def tolerant_table(value: bytes) -> tuple[int, FieldTable]:
         return 4 + int.from_bytes(value[:4], "big"), {}
 
 
+def exact_value(value: Any) -> bytes:
+    """Encode one value of a table or list; a float in double precision."""
+    return b"d" + encode.double(value) if isinstance(value, float) else _value(value)
+
+
 def install() -> None:
-    """Have pamqp use these decoders in this process. May be called again."""
+    """Have pamqp use these in this process. May be called again."""
     decode.METHODS |= {
         "timestamp": tolerant_timestamp,
         "shortstr": tolerant_short_text,
         "table": tolerant_table,
     }
     decode.TABLE_MAPPING |= {b"T": tolerant_timestamp, b"F": tolerant_table}
+    encode.encode_table_value = exact_value

@@ -23,6 +23,10 @@ MAX_LENGTH: Final = 100_000
 DELIVERY_LIMIT: Final = 20
 """Quorum queues: a safety net below our own count of redeliveries, which also answers. 3.10 has no default."""
 
+NO_LIMIT: Final = 1_000_000_000
+"""Deliveries of what is only looked at. Quorum queues of 4.x drop a message after 20 of them, and -1, their own word
+for no limit, has 3.10 drop it after one."""
+
 LOG_ARGUMENTS: Final[Mapping[str, Argument]] = {
     "x-queue-type": "stream",
     "x-max-age": "7D",
@@ -195,7 +199,7 @@ class Topology:
         exchanges = (*map(Exchange, topics), Exchange(self.tasks, alternate=self.unrouted))
         rungs = tuple(Queue(self.delay_queue(ms), self._rung(ms)) for ms in self.rungs_ms)
         bindings = tuple(Binding(self.delay, self.delay_queue(ms), f"{ms}.#") for ms in self.rungs_ms)
-        unrouted = Queue(self.unrouted, {"x-queue-type": self.queue_type.value, **self._bounded})
+        unrouted = Queue(self.unrouted, {**self._looked_at, **self._bounded})
         return Plan(exchanges, (*rungs, unrouted), (*bindings, Binding(self.unrouted, self.unrouted, "#")))
 
     def logs(self) -> tuple[Plan, ...]:
@@ -211,7 +215,7 @@ class Topology:
         return Plan(
             queues=(
                 Queue(task, self._task_arguments(agent)),
-                Queue(dead, {"x-queue-type": self.queue_type.value}),
+                Queue(dead, self._looked_at),
             ),
             bindings=(
                 Binding(self.tasks, task, agent),
@@ -233,6 +237,11 @@ class Topology:
         # The exchange too: who listens may be here before any agent is.
         bindings = tuple(Binding(exchange, name, key) for key in keys)
         return Plan((Exchange(exchange),), (Queue(name, arguments),), bindings)
+
+    @property
+    def _looked_at(self) -> dict[str, Argument]:
+        limit = {"x-delivery-limit": NO_LIMIT} if self.queue_type is QueueType.QUORUM else {}
+        return {"x-queue-type": self.queue_type.value, **limit}
 
     @property
     def _bounded(self) -> dict[str, Argument]:

@@ -94,7 +94,7 @@ async def _look_back(client: Client, choice: _Choice, seen: SeenTasks) -> None:
             seen.remember(result)
             _show(result, choice)
             shown += 1
-    err.print(f"{shown} results since {choice.since:%Y-%m-%d %H:%M:%S %Z}", style="dim")
+    err.print(f"results since {choice.since:%Y-%m-%d %H:%M:%S %Z}: {shown}", style="dim")
 
 
 async def _listen(client: Client, choice: _Choice, *, follow: bool) -> None:

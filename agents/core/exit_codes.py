@@ -9,6 +9,7 @@ from bus.errors import (
     BrokerUnreachable,
     BusError,
     ConnectError,
+    ConnectionLost,
     InvalidAddress,
     PublishError,
     PublishTimeout,
@@ -39,6 +40,7 @@ KNOWN_ERRORS = (BusError, PrivateNodeError, SettingsError, AgentFileError, Model
 
 _CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
     (BrokerUnreachable, ExitCode.BROKER_UNREACHABLE),
+    (ConnectionLost, ExitCode.BROKER_UNREACHABLE),
     (PrivateNodeError, ExitCode.BROKER_UNREACHABLE),
     (UnknownAgent, ExitCode.UNKNOWN_AGENT),
     (InvalidAddress, ExitCode.USAGE),

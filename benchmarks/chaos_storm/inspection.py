@@ -9,7 +9,7 @@ import httpx
 
 from benchmarks.chaos_storm.agents import probe_of
 from benchmarks.chaos_storm.workload import SHARED_AGENTS, Course
-from bus.broker import Broker
+from bus.broker import DEFAULT_EXCHANGE, Broker
 from bus.codec import encode_task
 from bus.topology import Topology
 from schemas import TaskMessage
@@ -63,9 +63,11 @@ class Inspection:
         task = TaskMessage(
             id=task_id, agent=agent, prompt="Are you there?", data={"course": Course.FINE.value, "seconds": 0}
         )
-        while await self._broker.queue_info(self._topology.task_queue(agent)) is None:
+        queue = self._topology.task_queue(agent)
+        while await self._broker.queue_info(queue) is None:
             await asyncio.sleep(_POLL_SECONDS)
-        await self._broker.publish(self._topology.tasks, agent, encode_task(task))
+        # Straight to the queue: it may not be bound yet, and the witness of the exchange takes what has no other way.
+        await self._broker.publish(DEFAULT_EXCHANGE, queue, encode_task(task))
 
     async def _rows(self) -> Mapping[str, Mapping[str, Any]]:
         async with httpx.AsyncClient(base_url=self._url, auth=_GUEST, timeout=10) as api:

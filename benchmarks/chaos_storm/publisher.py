@@ -10,10 +10,11 @@ import structlog
 
 from benchmarks.chaos_storm.workload import Order
 from bus.broker import Broker
-from bus.codec import encode_control, encode_task
+from bus.client import Client
+from bus.codec import encode_task
+from bus.envelope import repeated
 from bus.errors import BusError
 from bus.topology import Topology
-from schemas import CancelTask
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +32,7 @@ class Publisher:
         """Publishes of each task that this publisher knows of."""
         self._broker = broker
         self._topology = topology
+        self._client = Client(broker, topology)
         self._reply_queue = reply_queue
 
     async def run(self, orders: Sequence[Order], began: float) -> None:
@@ -48,21 +50,22 @@ class Publisher:
 
     async def _publish(self, order: Order) -> None:
         message = encode_task(order.task(), reply_to=self._reply_queue if order.wants_reply else None)
+        again = repeated(message)
+        exchange = self._topology.tasks
         while True:
             self.tries[order.id] += 1
             try:
-                return await self._broker.publish(self._topology.tasks, order.agent, message, timeout=CONFIRM_SECONDS)
+                return await self._broker.publish(exchange, order.agent, message, timeout=CONFIRM_SECONDS, again=again)
             except BusError as error:
                 log.info("order.published_again", task=order.id, reason=str(error))
-                await asyncio.sleep(AGAIN_SECONDS)
+            # Nobody knows whether it has arrived, and the next one says so.
+            message = again
+            await asyncio.sleep(AGAIN_SECONDS)
 
     async def _cancel(self, order: Order) -> None:
         while True:
             try:
-                cancel = encode_control(CancelTask(task_id=order.id, agent=order.agent))
-                return await self._broker.publish(
-                    self._topology.control, order.agent, cancel, timeout=CONFIRM_SECONDS, mandatory=False
-                )
+                return await self._client.cancel(order.id, agent=order.agent)
             except BusError as error:
                 log.info("order.cancelled_again", task=order.id, reason=str(error))
                 await asyncio.sleep(AGAIN_SECONDS)

@@ -58,7 +58,9 @@ class Copies:
     def cause(self, results: Sequence[TaskResult]) -> Cause:
         """Return how a task may have come to these results."""
         task_id = results[0].task_id
-        if all(result == results[0] for result in results):
+        # The second publish of one result differs from the first in its mark alone.
+        unmarked = [result.model_copy(update={"redelivered": False}) for result in results]
+        if all(result == unmarked[0] for result in unmarked):
             return Cause.RESULT_REPEATED
         if self.tasks[task_id] > 1:
             return Cause.TASK_REPEATED

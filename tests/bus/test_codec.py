@@ -6,27 +6,26 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pamqp import decode, encode
 
 from bus.codec import (
-    ATTEMPT_HEADER,
-    dead_letter,
+    decode_control,
     decode_event,
     decode_report,
     decode_result,
     decode_task,
+    encode_control,
     encode_event,
     encode_report,
     encode_result,
     encode_task,
-    own_headers,
-    retry_copy,
+    receive_task,
     task_id_of,
 )
+from bus.envelope import ATTEMPT_HEADER, TASK_ID_HEADER, Envelope, copy_of, read_envelope
 from bus.errors import DecodeError
 from bus.message import Message
-from schemas import BreakerReport, EventKind, TaskEvent, TaskMessage, TaskResult
-from tests.support.messages import results, tasks, texts, values
+from schemas import BreakerReport, CancelTask, Control, EventKind, Hello, TaskEvent, TaskMessage, TaskResult
+from tests.support.messages import ids, results, tasks, texts, values
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LATER = datetime(2026, 11, 22, 13, tzinfo=UTC)
@@ -44,19 +43,17 @@ def test_a_task_survives_the_envelope(task: TaskMessage) -> None:
     incoming = decode_task(message, task.agent, LATER)
     # What is null is absent; the envelope says it again, or the default does.
     assert incoming.task == task
-    assert (incoming.attempt, incoming.anonymous) == (1, False)
+    assert (incoming.envelope, incoming.key, incoming.anonymous) == (Envelope(), task.id, False)
     assert (message.priority, message.correlation_id, message.reply_to) == (task.priority, task.id, "r")
     assert (message.type, message.content_type, message.persistent) == ("sutazai.task.v1", "application/json", True)
     assert message.message_id is None
 
 
 @given(tasks, st.integers(2, 100))
-def test_a_retry_is_the_same_task_with_the_next_number(task: TaskMessage, attempt: int) -> None:
-    message = encode_task(task, reply_to="r")
-    copy = retry_copy(message, task, attempt)
+def test_a_copy_is_read_as_the_same_task_with_its_own_life(task: TaskMessage, attempt: int) -> None:
+    copy = copy_of(encode_task(task), task, Envelope(attempt))
     incoming = decode_task(copy, task.agent, LATER)
-    assert (incoming.task, incoming.attempt) == (task, attempt)
-    assert (copy.reply_to, copy.priority, copy.message_id) == ("r", task.priority, None)
+    assert (incoming.task, incoming.envelope) == (task, Envelope(attempt, copies=1))
 
 
 @given(results)
@@ -80,7 +77,7 @@ def test_the_smallest_task_gets_an_id_the_agent_and_the_time() -> None:
     incoming = decode_task(SMALLEST, "worker", NOON)
     task = incoming.task
     assert (task.prompt, task.agent, task.created_at, task.priority) == ("...", "worker", NOON, 0)
-    assert (len(task.id), incoming.attempt, incoming.anonymous) == (32, 1, True)
+    assert (len(task.id), incoming.key, incoming.anonymous, incoming.fault) == (32, task.id, True, None)
 
 
 def test_the_properties_complete_the_body() -> None:
@@ -91,7 +88,7 @@ def test_the_properties_complete_the_body() -> None:
     assert (task.id, task.priority, task.created_at, task.timeout) == ("m-1", 7, LATER, 5)
     assert task.deadline == datetime(2026, 11, 23, tzinfo=UTC)
     assert task.metadata == {"traceparent": "00-ab"}
-    assert (incoming.attempt, incoming.anonymous) == (3, False)
+    assert (incoming.envelope.attempt, incoming.anonymous) == (3, False)
 
 
 def test_the_body_wins_over_the_properties() -> None:
@@ -112,11 +109,6 @@ def test_null_is_absent() -> None:
 @pytest.mark.parametrize(("given_priority", "read_as"), [(None, 0), (0, 0), (9, 9), (10, 9), (255, 9)])
 def test_a_foreign_priority_is_what_the_broker_makes_of_it(given_priority: int | None, read_as: int) -> None:
     assert read(replace(SMALLEST, priority=given_priority)).priority == read_as
-
-
-@pytest.mark.parametrize("value", ["3", 0, -1, 1001, None, 2.5, [1], {"a": 1}, True])
-def test_an_attempt_that_is_not_ours_counts_as_the_first(value: object) -> None:
-    assert decode_task(replace(SMALLEST, headers={ATTEMPT_HEADER: value}), "worker", NOON).attempt == 1
 
 
 @pytest.mark.parametrize(
@@ -156,7 +148,7 @@ def test_no_depth_of_nesting_is_anything_but_read_or_refused(depth: int) -> None
             task = read(Message(body))
         except DecodeError:
             continue
-        retry_copy(Message(body), task, 2)
+        copy_of(Message(body), task, Envelope(2))
 
 
 @given(
@@ -166,7 +158,7 @@ def test_no_depth_of_nesting_is_anything_but_read_or_refused(depth: int) -> None
     )
 )
 def test_any_body_is_read_or_refused(body: bytes) -> None:
-    for reader in (decode_result, decode_event, decode_report, read):
+    for reader in (decode_result, decode_event, decode_report, decode_control, read):
         try:
             reader(Message(body))
         except DecodeError:
@@ -180,48 +172,7 @@ def test_hostile_headers_are_never_an_error_but_of_decoding(headers: dict[str, A
         task = read(message)
     except DecodeError:
         return
-    assert retry_copy(message, task, 2).headers[ATTEMPT_HEADER] == 2
-
-
-def test_the_broker_s_own_headers_are_not_republished() -> None:
-    headers = {
-        "x-death": [{"count": 1}],
-        "x-first-death-queue": "q",
-        "x-last-death-reason": "expired",
-        "x-delivery-count": 3,
-        "x-acquired-count": 3,
-        "mine": 1,
-    }
-    assert own_headers(headers) == {"mine": 1}
-    message = replace(SMALLEST, headers=headers)
-    assert retry_copy(message, read(message), 2).headers == {"mine": 1, ATTEMPT_HEADER: 2}
-
-
-def test_a_header_that_is_no_text_can_be_published_again() -> None:
-    headers = {"b": b"\xff", "nested": {"l": [b"\xfe", 1, {"n": None}]}}
-    own = own_headers(headers)
-    assert own == headers
-    assert decode.field_table(encode.field_table(own))[1] == headers
-
-
-def test_a_dead_letter_is_the_original_with_the_reason() -> None:
-    message = Message(b"raw", type="t", content_type="text/plain", priority=3, correlation_id="c", reply_to="r",
-                      message_id="m", timestamp=NOON, headers={"mine": 1}, persistent=False)  # fmt: skip
-    letter = dead_letter(message, "permanent", ("code", "m" * 2000), 2, "host-1", LATER)
-    assert letter == replace(
-        message,
-        message_id=None,
-        persistent=True,
-        headers={
-            "mine": 1,
-            "x-error-code": "code",
-            "x-error-message": "m" * 1000,
-            "x-error-reason": "permanent",
-            "x-failed-at": "2026-11-22T13:00:00+00:00",
-            "x-failed-on": "host-1",
-            ATTEMPT_HEADER: 2,
-        },
-    )
+    assert read_envelope(copy_of(message, task, Envelope(2)).headers).attempt == 2
 
 
 @pytest.mark.parametrize(
@@ -232,7 +183,53 @@ def test_a_dead_letter_is_the_original_with_the_reason() -> None:
         (Message(b"not json", message_id="m"), "m"),
         (Message(b"not json", correlation_id="\xfc" * 3, message_id="i" * 129), None),
         (Message(b'{"id": ""}', correlation_id="line\nbreak"), None),
+        (Message(b'{"id": "b"}', message_id="m", headers={TASK_ID_HEADER: "h"}), "h"),
+        (Message(b'{"id": "b"}', headers={TASK_ID_HEADER: 7}), "b"),
     ],
 )
 def test_an_unreadable_task_is_known_by_the_best_id_it_has(message: Message, known_by: str | None) -> None:
     assert task_id_of(message) == known_by
+
+
+def test_the_id_that_one_of_us_has_written_wins_over_body_and_properties() -> None:
+    message = Message(b'{"prompt": "x", "id": "b"}', message_id="m", headers={TASK_ID_HEADER: "h"})
+    incoming = decode_task(message, "worker", NOON)
+    assert (incoming.task.id, incoming.key, incoming.anonymous) == ("h", "h", False)
+
+
+@pytest.mark.parametrize("value", [7, ["h"], None, "", "i" * 129])
+def test_an_id_that_none_of_us_has_written_is_refused_by_name(value: object) -> None:
+    with pytest.raises(DecodeError, match="id = "):
+        read(replace(SMALLEST, headers={TASK_ID_HEADER: value}))
+
+
+def test_a_readable_task_is_received_without_a_fault() -> None:
+    message = encode_task(TaskMessage(agent="worker", prompt="x"))
+    assert receive_task(message, "worker", NOON) == decode_task(message, "worker", NOON)
+
+
+@given(st.binary(max_size=40), st.none() | ids, st.integers(1, 9))
+def test_an_unreadable_task_is_received_with_its_fault_and_is_like_no_other(
+    junk: bytes, known_by: str | None, attempt: int
+) -> None:
+    message = Message(b"\xff" + junk, correlation_id=known_by, headers={ATTEMPT_HEADER: attempt})
+    one, other = (receive_task(message, "worker", NOON) for _ in range(2))
+    assert one.fault is not None
+    assert one.fault.raw == message.body
+    assert (one.task.agent, one.envelope.attempt, one.anonymous) == ("worker", attempt, True)
+    assert one.task.id == known_by if known_by else one.task.id != other.task.id
+    assert one.key != other.key
+
+
+@pytest.mark.parametrize("control", [CancelTask(task_id="t", agent="a", reason="r"), Hello(host="h", agents=("a",))])
+def test_a_control_message_survives_the_envelope_and_is_kept_by_the_log(control: Control) -> None:
+    message = encode_control(control)
+    assert decode_control(message) == control
+    assert (message.type, message.persistent, message.timestamp) == ("sutazai.control.v1", True, control.timestamp)
+
+
+@pytest.mark.parametrize("body", [b'{"kind": "dance"}', b'{"kind": "cancel", "task_id": ""}', b"{}", b"7"])
+def test_a_control_message_of_no_kind_is_refused_with_its_bytes(body: bytes) -> None:
+    with pytest.raises(DecodeError) as caught:
+        decode_control(Message(body))
+    assert caught.value.raw == body

@@ -11,21 +11,21 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from itertools import permutations
+from itertools import islice, permutations
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from bus.node_layout import HOST, Identity, Ports
+from bus.node_layout import HOST, Identity, Ports, free_ports
 from bus.private_node import PrivateNode
 from tests.support.port_mapper import PortMapper
 from tests.support.proxy import TcpProxy
 
 SIZE: Final = 3
 
-NET_TICK_SECONDS: Final = 5
+NET_TICK_SECONDS: Final = 4
 """RabbitMQ's default is 60: a partition would be noticed, and its minority paused, only after a minute."""
 
 Wires = dict[tuple[int, int], TcpProxy]
@@ -41,8 +41,12 @@ class Cluster:
     """
 
     def __init__(self, *, server: Path | None = None, config: Sequence[str] = ()) -> None:
-        names, cookie = [f"node{number}-{secrets.token_hex(4)}" for number in range(SIZE)], secrets.token_hex(16)
-        self._identities = [Identity(f"{name}@localhost", Ports.free(), cookie) for name in names]
+        ports = iter(free_ports(SIZE * 4 + SIZE * (SIZE - 1)))  # all at once: drawn apart, two could be the same
+        mark, cookie = secrets.token_hex(4), secrets.token_hex(16)
+        self._identities = [
+            Identity(f"node{number}-{mark}@localhost", Ports(*islice(ports, 4)), cookie) for number in range(SIZE)
+        ]
+        self._wire_ports = tuple(ports)
         lines = [*_formation(identity.name for identity in self._identities), *config]
         self._nodes = [PrivateNode(server=server, config=lines, identity=identity) for identity in self._identities]
         self._up = set(range(SIZE))
@@ -128,8 +132,8 @@ class Cluster:
     async def _wired(self) -> AsyncIterator[Wires]:
         async with AsyncExitStack() as stack:
             wires: Wires = {}
-            for near, far in permutations(range(SIZE), 2):
-                proxy = TcpProxy(HOST, self._identities[far].ports.distribution)
+            for (near, far), port in zip(permutations(range(SIZE), 2), self._wire_ports, strict=True):
+                proxy = TcpProxy(HOST, self._identities[far].ports.distribution, port=port)
                 wires[near, far] = await stack.enter_async_context(proxy)
             for number, identity in enumerate(self._identities):
                 await stack.enter_async_context(PortMapper(identity.ports.epmd, self._seen_from(number, wires)))

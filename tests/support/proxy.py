@@ -19,9 +19,11 @@ class TcpProxy:
     accepting until `heal`. Faults outlive reconnects: a client that comes back into a black hole hangs there.
     """
 
-    def __init__(self, target_host: str, target_port: int) -> None:
+    def __init__(self, target_host: str, target_port: int, *, port: int | None = None) -> None:
+        """`port` is a free one where None."""
         self._target = (target_host, target_port)
-        (self._port,) = free_ports(1)  # below the ephemeral ports, where a refused client may connect to itself
+        # Below the ephemeral ports, where a refused client may connect to itself.
+        self._port = port or free_ports(1)[0]
         self._server: asyncio.Server | None = None
         self._links: set[asyncio.Task[None]] = set()
         self._passes = asyncio.Event()

@@ -1,8 +1,8 @@
 """Logs: read from a point in time to the present by anybody, without taking anything, over both brokers."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
@@ -30,14 +30,8 @@ async def publish(world: World, *bodies: object) -> None:
     )
 
 
-@asynccontextmanager
-async def reading(world: World, since: datetime = LONG_AGO) -> AsyncIterator[AsyncIterator[Message]]:
-    messages = world.broker.read_log(world.topology.results_log, since)
-    try:
-        yield messages
-    finally:
-        if isinstance(messages, AsyncGenerator):
-            await messages.aclose()
+def reading(world: World, since: datetime = LONG_AGO) -> AbstractAsyncContextManager[AsyncIterator[Message]]:
+    return aclosing(world.broker.read_log(world.topology.results_log, since))
 
 
 async def bodies(world: World, since: datetime = LONG_AGO) -> list[bytes]:
