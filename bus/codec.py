@@ -87,10 +87,11 @@ def receive_task(message: Message, agent: str, received_at: datetime) -> Incomin
     try:
         return decode_task(message, agent, received_at)
     except DecodeError as error:
-        task = TaskMessage.model_construct(id=task_id_of(message) or new_task_id(), agent=agent, created_at=received_at)
-        # A fresh one: the traceback of the first keeps all that was read of the body, many times its size.
-        fault = DecodeError(str(error), message.body)
-        return IncomingTask(task, read_envelope(message.headers), new_task_id(), anonymous=True, fault=fault)
+        told = str(error)
+    # Out here, and in an error of its own: that one's traceback keeps all that was read, many times the body's size.
+    task = TaskMessage.model_construct(id=task_id_of(message) or new_task_id(), agent=agent, created_at=received_at)
+    fault = DecodeError(told, message.body)
+    return IncomingTask(task, read_envelope(message.headers), new_task_id(), anonymous=True, fault=fault)
 
 
 def decode_task(message: Message, agent: str, received_at: datetime) -> IncomingTask:

@@ -64,7 +64,7 @@ class Inspection:
             id=task_id, agent=agent, prompt="Are you there?", data={"course": Course.FINE.value, "seconds": 0}
         )
         queue = self._topology.task_queue(agent)
-        while await self._broker.queue_info(queue) is None:
+        while await self._broker.queue_info(queue) is None:  # noqa: ASYNC110 - a queue tells nobody that it is there
             await asyncio.sleep(_POLL_SECONDS)
         # Straight to the queue: it may not be bound yet, and the witness of the exchange takes what has no other way.
         await self._broker.publish(DEFAULT_EXCHANGE, queue, encode_task(task))
