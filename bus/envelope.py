@@ -191,13 +191,20 @@ def foreign_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fitting(headers: Mapping[str, Any]) -> dict[str, Any]:
-    sizes = {name: len(encode.field_table({name: value})) for name, value in headers.items()}
+    sizes = {name: _size(name, value) for name, value in headers.items()}
     kept, left = set(), FOREIGN_BYTES
     for name in sorted(sizes, key=sizes.__getitem__):
         left -= sizes[name]
         if left >= 0:
             kept.add(name)
     return {name: value for name, value in headers.items() if name in kept}
+
+
+def _size(name: str, value: Any) -> int:
+    try:
+        return len(encode.field_table({name: value}))
+    except (TypeError, ValueError, ArithmeticError):
+        return FOREIGN_BYTES + 1  # AMQP has no form for it: a program gave it to the in-memory broker
 
 
 def _nests(value: Any, levels: int) -> bool:

@@ -83,7 +83,7 @@ def test_a_copy_is_the_same_message_with_the_envelope_of_its_own_life(
     task: TaskMessage, envelope: Envelope, foreign: dict[str, Any]
 ) -> None:
     envelope = replace(envelope, copies=min(envelope.copies, COUNT_READ - 1))
-    stale = {name: "from an earlier life" for name in OWN_HEADERS}
+    stale = dict.fromkeys(OWN_HEADERS, "from an earlier life")
     message = replace(encode_task(task, reply_to="r"), headers=foreign | stale, message_id="m", persistent=False)
     copy = copy_of(message, task, envelope)
     assert read_envelope(copy.headers) == replace(envelope, copies=envelope.copies + 1)
@@ -179,8 +179,12 @@ def test_what_a_quorum_queue_counts_is_added_to_our_own_count_and_kept_by_a_copy
 
 @pytest.mark.parametrize(
     ("envelope", "was_lost"),
-    [(FRESH, False), (Envelope(attempt=3, copies=2), False), (Envelope(redeliveries=1), True)]
-    + [(Envelope(repeated=True), True)],
+    [
+        (FRESH, False),
+        (Envelope(attempt=3, copies=2), False),
+        (Envelope(redeliveries=1), True),
+        (Envelope(repeated=True), True),
+    ],
 )
 def test_whoever_may_have_been_at_it_before_is_told(envelope: Envelope, was_lost: bool) -> None:
     assert envelope.was_lost is was_lost
@@ -266,6 +270,11 @@ def test_of_too_many_headers_the_small_ones_are_kept_and_the_others_named() -> N
     kept = foreign_headers({"large": "x" * FOREIGN_BYTES, "deadline": "2026-11-23T00:00:00Z", "deep": nested(900)})
     assert kept == {"deadline": "2026-11-23T00:00:00Z", LEFT_OUT_HEADER: "large, deep"}
     assert foreign_headers(kept) == kept
+
+
+@pytest.mark.parametrize("value", [2**70, object(), 10**400])
+def test_what_amqp_has_no_form_for_is_left_out(value: object) -> None:
+    assert foreign_headers({"odd": value, "mine": 1}) == {"mine": 1, LEFT_OUT_HEADER: "odd"}
 
 
 def nested(depth: int) -> list[Any]:

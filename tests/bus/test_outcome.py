@@ -1,31 +1,40 @@
-from datetime import UTC, datetime
+from datetime import timedelta
 
 import pytest
 
+from bus.envelope import Envelope
 from bus.errors import NotNowError, PermanentError, RejectedError, RetryableError
 from bus.inflight import Entry
-from bus.message import Message
 from bus.outcome import (
     Buried,
     Finished,
     HandedBack,
+    Outcome,
     TriedAgain,
+    outcome_of_cancel,
     outcome_of_error,
     outcome_of_expiry,
     outcome_of_result,
+    without_result,
 )
 from bus.retry import Failure, RetryPolicy
-from schemas import TaskError, TaskMessage, TaskResult, TaskStatus, Usage
+from schemas import PastAttempt, RetryRules, TaskError, TaskResult, TaskStatus, Usage
+from tests.support.entries import NOON, entry_of, past_attempt
 
-NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 RUNGS = (1_000, 2_000)
 ONCE = RetryPolicy(max_attempts=2, jitter=0)
+LATER = NOON + timedelta(hours=1)
+HISTORY = (past_attempt(),)
+BUSY = RetryableError("busy")
 
 
 @pytest.fixture
 def entry() -> Entry:
-    task = TaskMessage(id="t", agent="worker", prompt="x", parent_id="p", metadata={"a": 1, "b": 1}, deadline=NOON)
-    return Entry(task, 1, Message(b"{}"), [], queue_wait=2.0, redelivered=True, anonymous=False)
+    return entry_of(redelivered=True, parent_id="p", metadata={"a": 1, "b": 1}, deadline=LATER)
+
+
+def outcome_of(entry: Entry, error: Exception, policy: RetryPolicy = ONCE) -> Outcome:
+    return outcome_of_error(entry, error, 0.5, policy, RUNGS, host="host-1", moment=NOON)
 
 
 def result(status: TaskStatus = TaskStatus.COMPLETED, **fields: object) -> TaskResult:
@@ -40,6 +49,7 @@ def test_a_result_is_completed_with_what_the_consumer_knows(entry: Entry) -> Non
     assert (ended.task_id, ended.agent, ended.attempt, ended.parent_id) == ("t", "worker", 1, "p")
     assert (ended.redelivered, ended.processing_time, ended.metadata) == (True, 1.5, {"a": 1, "b": 2})
     assert ended.usage == Usage(tokens_in=3, queue_wait=3.0)
+    assert ended.history == ()
 
 
 def test_a_handler_s_own_time_is_kept(entry: Entry) -> None:
@@ -80,25 +90,104 @@ def test_a_reported_failure_is_buried_with_its_reason(
     ],
 )
 def test_an_error_for_good_is_buried(entry: Entry, error: Exception, reason: str, status: TaskStatus) -> None:
-    outcome = outcome_of_error(entry, error, 0.5, ONCE, RUNGS)
+    outcome = outcome_of(entry, error)
     assert isinstance(outcome, Buried)
     assert (outcome.reason, outcome.result.status, outcome.result.processing_time) == (reason, status, 0.5)
     assert outcome.result.metadata == entry.task.metadata
 
 
-def test_a_retryable_error_is_tried_again_until_the_attempts_are_used_up(entry: Entry) -> None:
-    busy = RetryableError("busy")
-    assert outcome_of_error(entry, busy, 0.5, ONCE, RUNGS) == TriedAgain(1_000, Failure("retryable", "busy", True))  # noqa: FBT003 - Failure's third field
-    entry.attempt = 2
-    last = outcome_of_error(entry, busy, 0.5, ONCE, RUNGS)
+def test_an_error_that_may_pass_is_tried_again_with_what_happened_in_the_history(entry: Entry) -> None:
+    failure = Failure("retryable", "busy", retryable=True)
+    past = PastAttempt(
+        number=1,
+        host="host-1",
+        error=TaskError(code="retryable", message="busy", retryable=True),
+        ended_at=NOON,
+        seconds=0.5,
+    )
+    assert outcome_of(entry, BUSY) == TriedAgain(1_000, 1.0, failure, Envelope(2, history=(past,)))
+
+
+def test_the_last_attempt_is_the_end() -> None:
+    last = outcome_of(entry_of(Envelope(2, history=HISTORY)), BUSY)
     assert isinstance(last, Buried)
-    assert last.reason == "exhausted"
-    assert isinstance(last.result.error, TaskError)
-    assert last.result.error.retryable
+    assert (last.reason, last.result.attempt, last.result.history) == ("exhausted", 2, HISTORY)
+    assert last.result.error == TaskError(code="retryable", message="busy", retryable=True)
+
+
+def test_a_task_s_own_rules_win() -> None:
+    entry = entry_of(Envelope(2), max_attempts=9, retry=RetryRules(base=1.5, on=("permanent",)))
+    again = outcome_of(entry, PermanentError("never"))
+    assert isinstance(again, TriedAgain)
+    assert (again.rung_ms, again.seconds, again.failure.retryable) == (2_000, 6.0, True)
+    given_up = outcome_of(entry, BUSY)
+    assert isinstance(given_up, Buried)
+    assert given_up.reason == "permanent"
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "rung_ms", "not_before"), [(2.0, 2_000, None), (2.5, 2_000, 2.5), (10**9, 2_000, 86_400.0)]
+)
+def test_a_wait_beyond_the_last_rung_goes_along_as_a_moment(
+    retry_after: float, rung_ms: int, not_before: float | None
+) -> None:
+    again = outcome_of(entry_of(), RetryableError("busy", retry_after=retry_after))
+    assert isinstance(again, TriedAgain)
+    assert (again.rung_ms, again.seconds) == (rung_ms, not_before or rung_ms / 1000)
+    assert again.envelope.not_before == (None if not_before is None else NOON + timedelta(seconds=not_before))
+
+
+@pytest.mark.parametrize(
+    ("left", "error"),
+    [
+        (1.0, BUSY),
+        (0.5, BUSY),
+        (2.0, RetryableError("busy", retry_after=1.1)),
+        (10.0, RetryableError("busy", retry_after=10)),
+    ],
+)
+def test_an_attempt_that_could_only_begin_after_the_deadline_is_not_waited_for(
+    left: float, error: RetryableError
+) -> None:
+    outcome = outcome_of(entry_of(Envelope(1, history=HISTORY), deadline=NOON + timedelta(seconds=left)), error)
+    assert isinstance(outcome, Finished)
+    ended = outcome.result
+    assert (ended.status, ended.attempt, ended.history, ended.processing_time) == (TaskStatus.EXPIRED, 1, HISTORY, 0.5)
+    assert isinstance(ended.error, TaskError)
+    assert ended.error.code == "expired"
+    assert ended.error.message.startswith("no attempt fits before the deadline 2026-11-22T12:00:")
+    assert ended.error.message.endswith("Z; the last one failed: busy")
+
+
+@pytest.mark.parametrize(("left", "wait"), [(1.1, 0.0), (10.1, 10.0)])
+def test_an_attempt_that_can_begin_before_the_deadline_is_made(left: float, wait: float) -> None:
+    entry = entry_of(deadline=NOON + timedelta(seconds=left))
+    assert isinstance(outcome_of(entry, RetryableError("busy", retry_after=wait)), TriedAgain)
 
 
 def test_not_now_is_handed_back(entry: Entry) -> None:
-    assert outcome_of_error(entry, NotNowError("open"), 0.5, ONCE, RUNGS) == HandedBack("open")
+    assert outcome_of(entry, NotNowError("open")) == HandedBack("open")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "reason", "told"),
+    [
+        (0.0, None, "cancelled before the work"),
+        (1.5, "changed my mind", "cancelled during the work: changed my mind"),
+    ],
+)
+def test_a_cancelled_task_says_when_and_why(entry: Entry, seconds: float, reason: str | None, told: str) -> None:
+    outcome = outcome_of_cancel(entry, reason, seconds)
+    assert isinstance(outcome, Finished)
+    assert (outcome.result.status, outcome.result.processing_time) == (TaskStatus.CANCELLED, seconds)
+    assert outcome.result.error == TaskError(code="cancelled", message=told)
+    assert (outcome.result.redelivered, outcome.result.metadata) == (True, entry.task.metadata)
+
+
+def test_a_result_that_cannot_be_told_leaves_a_failure_in_its_place() -> None:
+    told = without_result(result(result="x" * 9, attempt=2), "result_too_large", "it is too large")
+    assert (told.status, told.result, told.attempt) == (TaskStatus.FAILED, None, 2)
+    assert told.error == TaskError(code="result_too_large", message="it is too large")
 
 
 @pytest.mark.parametrize(("seconds", "when"), [(0.0, "before"), (1.0, "during")])
@@ -107,4 +196,4 @@ def test_an_expired_task_says_when_its_deadline_passed(entry: Entry, seconds: fl
     assert isinstance(outcome, Finished)
     assert outcome.result.status is TaskStatus.EXPIRED
     assert isinstance(outcome.result.error, TaskError)
-    assert outcome.result.error.message == f"the deadline 2026-11-22T12:00:00Z passed {when} the work"
+    assert outcome.result.error.message == f"the deadline 2026-11-22T13:00:00Z passed {when} the work"

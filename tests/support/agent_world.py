@@ -122,3 +122,23 @@ class Gate:
         """Return the id of the next task that has started."""
         async with asyncio.timeout(10):
             return await self.started.get()
+
+
+class Holder(BaseAgentV2):
+    """Works behind a gate; by default on one task at a time."""
+
+    def __init__(self, gate: Gate, name: str = "holder", concurrency: int = 1) -> None:
+        super().__init__(name=name, max_concurrent_tasks=concurrency)
+        self.gate = gate
+
+    async def process_task(self, task: TaskMessage) -> dict[str, str]:
+        """Hold the task at the gate."""
+        return await self.gate.hold(task)
+
+
+class Asker(BaseAgentV2):
+    """Asks the model once for each task."""
+
+    async def process_task(self, task: TaskMessage) -> str:
+        """Return the model's answer to the prompt."""
+        return await self.query_ollama(task.prompt or "")

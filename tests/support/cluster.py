@@ -6,8 +6,8 @@ and keeps its clients, but nothing passes between it and the other two, in eithe
 them it looks like a cable pulled out. They notice after `NET_TICK_SECONDS` and up to a quarter more.
 """
 
-
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
@@ -26,7 +26,9 @@ from tests.support.proxy import TcpProxy
 SIZE: Final = 3
 
 NET_TICK_SECONDS: Final = 4
-"""RabbitMQ's default is 60: a partition would be noticed, and its minority paused, only after a minute."""
+"""RabbitMQ's default is 60: queues and clients of a parted node would hang for a minute before anything is done."""
+
+_ASK_SECONDS: Final = 0.2
 
 Wires = dict[tuple[int, int], TcpProxy]
 """The way from one node to another, by their numbers."""
@@ -59,6 +61,10 @@ class Cluster:
         """The AMQP URL of each node."""
         return tuple(node.amqp_url for node in self._nodes)
 
+    def urls_from(self, number: int) -> tuple[str, ...]:
+        """Return the AMQP URLs of all nodes, that of one first: who is given them connects there."""
+        return self.urls[number:] + self.urls[:number]
+
     @property
     def amqp_url(self) -> str:
         """All URLs in one, as the setting AMQP_URL takes them."""
@@ -90,25 +96,29 @@ class Cluster:
         for wire in self._wires.values():
             self._portal.call(wire.heal)
 
-    def leader_of(self, queue: str, *, ask: int | None = None) -> int:
+    def await_pause(self, number: int, limit: float = 45.0) -> None:
+        """Return once a parted node has paused itself; raises AssertionError after `limit` seconds."""
+        self._await(lambda: self.eval(number, "rabbit:is_running().") == "false", limit, f"node {number} to pause")
+
+    def mend(self, limit: float = 60.0) -> None:
+        """Start what was killed, heal, and return once each node sees all of them run."""
+        self.heal()
+        for number in set(range(SIZE)) - self._up:
+            self.start(number)
+        self._await(lambda: all(self._sees_all(number) for number in range(SIZE)), limit, "the cluster to be whole")
+
+    def leader_of(self, queue: str) -> int:
         """Return the node that leads a quorum queue, or is the home of a classic one; takes a second or two."""
         name = self.eval(
+            min(self._up),
             f'{{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"{queue}">>)), '
             "case amqqueue:get_pid(Q) of {_, Leader} -> Leader; Pid -> node(Pid) end.",
-            ask=ask,
         )
         return [identity.name for identity in self._identities].index(name.strip("'"))
 
-    def running(self, *, ask: int | None = None) -> int:
-        """Return how many nodes run RabbitMQ, as one of them sees it: a paused one does not."""
-        return int(self.eval("length(rabbit_mnesia:cluster_nodes(running)).", ask=ask))
-
-    def eval(self, expression: str, *, ask: int | None = None) -> str:
-        """Evaluate Erlang on a node, the first that was not killed when None; return what it prints."""
-        return self._tell(ask, "eval", expression)
-
-    def _tell(self, number: int | None, *arguments: str) -> str:
-        return self._nodes[min(self._up) if number is None else number].rabbitmqctl(*arguments)
+    def eval(self, number: int, expression: str) -> str:
+        """Evaluate Erlang on a node; return what it prints."""
+        return self._nodes[number].rabbitmqctl("eval", expression)
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -127,6 +137,20 @@ class Cluster:
     def _each(self, act: Callable[[PrivateNode], None]) -> None:
         with ThreadPoolExecutor(SIZE) as threads:
             list(threads.map(act, self._nodes))
+
+    def _sees_all(self, number: int) -> bool:
+        # Not `rabbitmqctl cluster_status`: that asks all nodes, and hangs while one of them is parted.
+        is_running, seen = self.eval(
+            number, "{rabbit:is_running(), length(rabbit_mnesia:cluster_nodes(running))}."
+        ).strip("{}").split(",")
+        return is_running == "true" and int(seen) == SIZE
+
+    def _await(self, condition: Callable[[], bool], limit: float, what: str) -> None:
+        deadline = time.monotonic() + limit
+        while not condition():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"Waited {limit:g} s in vain for {what}.")
+            time.sleep(_ASK_SECONDS)
 
     @asynccontextmanager
     async def _wired(self) -> AsyncIterator[Wires]:
@@ -151,7 +175,7 @@ def _formation(names: Iterable[str]) -> list[str]:
     return [
         "cluster_formation.peer_discovery_backend = classic_config",
         *(f"cluster_formation.classic_config.nodes.{place} = {name}" for place, name in enumerate(names, 1)),
-        # Each of 3.10's retries takes seconds; who finds nobody must wait for nobody: the first one makes the cluster.
+        # Who finds nobody waits for nobody: it makes the cluster. Each of 3.10's retries would take seconds.
         "cluster_formation.discovery_retry_limit = 1",
         "cluster_partition_handling = pause_minority",
         f"net_ticktime = {NET_TICK_SECONDS}",

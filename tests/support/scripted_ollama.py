@@ -64,6 +64,17 @@ def refusal(status: int, text: str) -> httpx.Response:
     return httpx.Response(status, json={"error": text})
 
 
+def held(*texts: str) -> tuple[httpx.Response, Body]:
+    """An answer of /api/generate that begins with these pieces and never ends, and its body, which tells its close."""
+    body = Body(lines(*({"response": text, "done": False} for text in texts)), asyncio.Event())
+    return httpx.Response(200, stream=body), body
+
+
+def busy(status: int, retry_after: str) -> httpx.Response:
+    """A refusal that names the seconds after which to come again."""
+    return httpx.Response(status, json={"error": "busy"}, headers={"Retry-After": retry_after})
+
+
 def missing(model: str) -> httpx.Response:
     """The 404 for a model that is not installed."""
     return refusal(404, f"model '{model}' not found")

@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections import Counter, defaultdict
-from contextlib import AsyncExitStack
+from collections import defaultdict
 from types import TracebackType
 from typing import Final, Self
 
@@ -11,7 +10,7 @@ from bus.client import Client
 from bus.ending import end_tasks
 from bus.errors import BusError
 from bus.listener import Listener
-from schemas import TaskMessage, TaskResult, TaskStatus
+from schemas import TaskMessage, TaskResult
 from tests.support.waiting import wait_until
 
 EVERY_SECONDS: Final = 0.05
@@ -32,10 +31,12 @@ class SteadyLoad:
         self._tasks: list[asyncio.Task[None]] = []
         self.sent: dict[str, float] = {}
         """When each confirmed task was first submitted."""
-        self.came: defaultdict[str, list[tuple[TaskResult, float]]] = defaultdict(list)
-        """The terminal results of each task, and when they came."""
-        self.refused = 0
-        """Submissions that were refused or not confirmed in time, and done again."""
+        self.came: defaultdict[str, list[TaskResult]] = defaultdict(list)
+        """The terminal results of each task. One that the broker delivered to the listener twice is here once."""
+        self.came_at: dict[str, float] = {}
+        """When the first result of each task came."""
+        self.refusals: list[BusError] = []
+        """Why submissions were refused or not confirmed in time; each was done again."""
 
     async def __aenter__(self) -> Self:
         self._tasks = [
@@ -49,28 +50,24 @@ class SteadyLoad:
     ) -> None:
         await end_tasks(self._tasks)
 
-    async def until_done(self, count: int, limit: float = 20.0) -> None:
-        """Wait until results of `count` tasks have come."""
-        await wait_until(lambda: len(self.came) >= count, limit, what=f"results of {count} tasks")
+    async def until_done(self, more: int, limit: float = 30.0) -> None:
+        """Wait until results of so many more tasks have come."""
+        count = len(self.came) + more
+        await wait_until(lambda: len(self.came) >= count, limit, what=f"results of {more} more tasks")
 
     async def until_resumed(self, moment: float, limit: float) -> float:
         """Wait until a task has its result that was submitted after `moment`; return the seconds in between."""
+        await wait_until(lambda: self._done_since(moment), limit, what="a result of a task submitted after the fault")
+        return min(self._done_since(moment)) - moment
 
-        def fresh() -> list[float]:
-            after = (task for task, sent in self.sent.items() if sent > moment)
-            return [self.came[task][0][1] for task in after if task in self.came]
+    def _done_since(self, moment: float) -> list[float]:
+        return [self.came_at[task] for task, sent in self.sent.items() if sent > moment and task in self.came_at]
 
-        await wait_until(fresh, limit, what="a result of a task submitted after the fault")
-        return min(fresh()) - moment
-
-    def first_result_after(self, moment: float) -> float:
-        """Return the seconds from `moment` to the first result of any task."""
-        return min(at - moment for results in self.came.values() for _, at in results if at > moment)
-
-    async def end(self, limit: float) -> None:
+    async def end(self, limit: float = 60.0) -> None:
         """Submit no more, and wait until every confirmed task has its result."""
         self._goes_on = False
-        await self._tasks[0]
+        async with asyncio.timeout(limit):
+            await self._tasks[0]
         await wait_until(lambda: not self.missing, limit, what=f"the last results of {len(self.sent)} tasks")
 
     @property
@@ -79,22 +76,13 @@ class SteadyLoad:
         return self.sent.keys() - self.came.keys()
 
     @property
-    def duplicates(self) -> int:
-        """How many results came beyond one for each task."""
-        return sum(len(results) - 1 for results in self.came.values())
-
-    @property
-    def endings(self) -> Counter[tuple[TaskStatus, str]]:
-        """How many tasks ended in each way, by status and answer; a task that ended in two ways counts twice."""
-        return Counter(
-            ending
-            for task, results in self.came.items()
-            for ending in {(result.status, "" if result.result == task else str(result)) for result, _ in results}
-        )
+    def doubled(self) -> dict[str, list[TaskResult]]:
+        """The tasks that ended more than once."""
+        return {task: results for task, results in self.came.items() if len(results) > 1}
 
     async def _submit_all(self) -> None:
         while self._goes_on:
-            task = TaskMessage(agent=self._agent, prompt="echo the id")
+            task = TaskMessage(agent=self._agent, prompt="go")
             moment = time.monotonic()
             await self._submit(task)
             self.sent[task.id] = moment
@@ -105,10 +93,11 @@ class SteadyLoad:
             try:
                 return await self._client.send(task)
             except BusError as error:
-                if self.refused<3: print("REFUSED", repr(error))
-                self.refused += 1
+                self.refusals.append(error)
                 await asyncio.sleep(AGAIN_SECONDS)
 
     async def _collect(self) -> None:
         async for result in self._results:
-            self.came[result.task_id].append((result, time.monotonic()))
+            if result not in self.came[result.task_id]:
+                self.came[result.task_id].append(result)
+            self.came_at.setdefault(result.task_id, time.monotonic())

@@ -1,9 +1,10 @@
 """A memory alarm: publishing waits, within its bound, and is seen to wait; nothing else stops."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator, MutableMapping
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -61,11 +62,17 @@ async def block(world: World) -> None:
 async def test_an_alarm_is_seen_while_it_lasts_and_logged_with_its_length(node: PrivateNode, world: World) -> None:
     assert world.broker.links == {"consuming": LinkState.CONNECTED, "publishing": LinkState.CONNECTED}
     with capture_logs() as logs:
+
+        def told() -> list[MutableMapping[str, Any]]:
+            return [entry for entry in logs if "blocked" in entry["event"]]
+
         async with memory_alarm(node):
             await block(world)
             assert world.broker.links == {"consuming": LinkState.CONNECTED, "publishing": LinkState.BLOCKED}
-        await wait_until(lambda: world.broker.links["publishing"] is LinkState.CONNECTED, what="the end of the block")
-    blocked, unblocked = [entry for entry in logs if "blocked" in entry["event"]]
+            await wait_until(told, what="the warning")
+        await wait_until(lambda: len(told()) == 2, what="the word of its end")
+        assert world.broker.links["publishing"] is LinkState.CONNECTED
+    blocked, unblocked = told()
     assert (blocked["event"], blocked["log_level"]) == ("connection.blocked", "warning")
     assert "takes no publishes: memory or disk alarm" in blocked["reason"]
     assert (unblocked["event"], unblocked["name"]) == ("connection.unblocked", blocked["name"])

@@ -1,0 +1,112 @@
+"""A host stops in named stages, within a bound, and loses nothing."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import pytest
+from structlog.testing import capture_logs
+
+from agents import Host
+from bus import consumer
+from schemas import HostReport, Report, ReportKind, TaskStatus
+from tests.support.agent_world import Gate, Holder, agent_world, connected_client, scripted_pool, settings_for
+from tests.support.proxy import TcpProxy
+from tests.support.scripted_ollama import ScriptedOllama
+
+STOPPING = ["draining", "handing_back", "closing"]
+
+
+async def until_stage(reports: AsyncIterator[Report], wanted: str) -> list[str]:
+    """Return the stages that are reported up to the one that is wanted, each once."""
+    stages: list[str] = []
+    async with asyncio.timeout(10):
+        while wanted not in stages:
+            report = await anext(reports)
+            assert isinstance(report, HostReport)
+            stages += [] if report.state in stages else [report.state]
+    return stages
+
+
+async def test_the_stages_of_a_stop_are_reported_and_logged_in_their_order() -> None:
+    with capture_logs() as logs:
+        async with (
+            agent_world(Holder(Gate()), health_check_interval=60) as world,
+            world.client.reports(kind=ReportKind.HOST) as reports,
+        ):
+            await world.host.stop()
+            stages = await until_stage(reports, "closing")
+    assert [stage for stage in stages if stage != "running"] == STOPPING
+    logged = [(line["host"], line["stage"]) for line in logs if line["event"] == "host.stage"]
+    assert logged == [("host-1", stage) for stage in ("running", *STOPPING)]
+
+
+async def test_what_runs_may_end_while_the_host_drains_and_only_then_comes_the_next_stage() -> None:
+    gate = Gate()
+    async with (
+        agent_world(Holder(gate), health_check_interval=60, grace_period=10) as world,
+        world.client.reports(kind=ReportKind.HOST) as reports,
+        world.client.results() as results,
+    ):
+        task = await world.client.submit("holder", "1")
+        await gate.next()
+        stopping = asyncio.create_task(world.host.stop(), name="stop")
+        assert "handing_back" not in await until_stage(reports, "draining")
+        assert gate.running == 1
+        gate.leave.set()
+        async with asyncio.timeout(10):
+            result = await anext(results)
+            await stopping
+        assert await until_stage(reports, "closing") == STOPPING[1:]
+    assert (result.task_id, result.status) == (task.id, TaskStatus.COMPLETED)
+
+
+async def test_what_outlasts_the_grace_period_is_done_by_another_host_as_the_same_attempt(vhost_url: str) -> None:
+    first, second = Gate(), Gate()
+    second.leave.set()
+    async with agent_world(Holder(first), amqp_url=vhost_url, grace_period=0.1) as world:
+        async with world.client.results() as results, asyncio.timeout(30):
+            task = await world.client.submit("holder", "1", max_attempts=1)
+            await first.next()
+            async with agent_world(Holder(second), amqp_url=vhost_url, host_name="host-2"):
+                await world.host.stop()
+                result = await anext(results)
+    assert first.running == 0
+    assert (result.task_id, result.status, result.attempt) == (task.id, TaskStatus.COMPLETED, 1)
+    assert {past.error.code for past in result.history} <= {"lost"}
+    assert await second.next() == task.id
+
+
+async def test_a_host_without_work_stops_without_waiting_for_its_grace_period() -> None:
+    async with agent_world(Holder(Gate()), grace_period=3600) as world, asyncio.timeout(10):
+        await world.host.stop()
+
+
+def test_the_stages_besides_the_grace_period_take_ten_seconds_at_most() -> None:
+    assert 2 * consumer.HAND_BACK_SECONDS <= 10
+
+
+@pytest.mark.parametrize("is_busy", [True, False], ids=["with work", "without work"])
+async def test_a_stop_is_bounded_where_the_broker_swallows_everything(
+    vhost_url: str, monkeypatch: pytest.MonkeyPatch, *, is_busy: bool
+) -> None:
+    monkeypatch.setattr("bus.consumer.HAND_BACK_SECONDS", 0.5)
+    parts = urlsplit(vhost_url)
+    gate = Gate()
+    async with TcpProxy(parts.hostname or "", parts.port or 5672) as proxy:
+        settings = settings_for(proxy.url_for(vhost_url), grace_period=0.5)
+        host = Host([Holder(gate)], settings, pool=scripted_pool(ScriptedOllama(), settings))
+        async with connected_client(settings_for(vhost_url)) as client, asyncio.timeout(40):
+            async with host:
+                if is_busy:
+                    await client.submit("holder", "1")
+                    await gate.next()
+                proxy.blackhole()
+                started = time.monotonic()
+                await host.stop()
+                stopped = time.monotonic() - started
+            closed = time.monotonic() - started - stopped
+    assert stopped < 0.5 + 2 * 0.5 + 1
+    assert closed < 15
+    assert gate.running == 0
