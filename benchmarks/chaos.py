@@ -15,9 +15,11 @@ import shutil
 import signal
 import sys
 import tempfile
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+import structlog
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -59,8 +61,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=2.0, help="how long faults happen (default 2)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there as well")
-    parser.add_argument("--logs", type=Path, metavar="FOLDER", help="keep the hosts' logs in a new folder there")
-    parser.add_argument("--verbose", action="store_true", help="print the schedule first, and log what is done")
+    parser.add_argument("--logs", type=Path, metavar="FOLDER", help="keep the logs in a new folder there")
+    parser.add_argument("--verbose", action="store_true", help="print the schedule first")
     parser.add_argument("--merge", type=Path, nargs="+", metavar="FILE", help="print several reports as one table")
     return parser.parse_args()
 
@@ -72,15 +74,24 @@ def print_merged(files: Sequence[Path]) -> int:
     return 0 if all(report.is_good for report in reports) else 1
 
 
+def new_folder(chosen: argparse.Namespace) -> Path:
+    """Make the folder of all logs, and log what is done there as well: the terminal is for the progress."""
+    if chosen.logs:
+        chosen.logs.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"chaos-{chosen.seed}-", dir=chosen.logs))
+    configure_logging()
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=(folder / "storm.log").open("w")))
+    return folder
+
+
 def main() -> int:
     """Play one storm, or merge reports; return the exit code."""
     chosen = arguments()
     if chosen.merge:
         return print_merged(chosen.merge)
-    configure_logging("info" if chosen.verbose else "critical")
-    if chosen.logs:
-        chosen.logs.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"chaos-{chosen.seed}-", dir=chosen.logs))
+    # aio-pika's, of a connection that failed to open and is thrown away while a thread restarts the broker.
+    warnings.filterwarnings("ignore", "coroutine 'Connection.close' was never awaited", RuntimeWarning)
+    folder = new_folder(chosen)
     options = Options(chosen.seed, chosen.tasks, chosen.minutes, folder)
     progress = Console(stderr=True)
     if chosen.verbose:

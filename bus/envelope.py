@@ -81,6 +81,9 @@ NAMES_KEPT: Final = 1_000
 _BROKER_HEADERS: Final = ("x-death", "x-first-death", "x-last-death", "x-delivery-count", "x-acquired-count")
 """Prefixes of what the broker writes; a copy that we publish is a fresh message and must not carry them."""
 
+_MORE_KEYS: Final = frozenset(("CC", "BCC"))
+"""More routing keys for the broker: a copy that carried them could go to two rungs, or to the dead of another agent."""
+
 _HISTORY: Final = TypeAdapter(tuple[PastAttempt, ...])
 
 
@@ -175,14 +178,14 @@ def body_of(task: TaskMessage) -> bytes:
 
 
 def foreign_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the publisher's headers: without those of the broker and our own, in a form that can be sent again.
+    """Return the publisher's headers: without those of the broker, for the broker and our own, fit to be sent again.
 
     What cannot be is left out, the largest first, and named in LEFT_OUT_HEADER.
     """
     foreign = {
         name: value
         for name, value in headers.items()
-        if name not in OWN_HEADERS and not name.startswith(_BROKER_HEADERS)
+        if name not in OWN_HEADERS | _MORE_KEYS and not name.startswith(_BROKER_HEADERS)
     }
     sendable = {name: _sendable(value) for name, value in foreign.items() if _nests(value, DEEPEST)}
     fitting = _fitting(sendable)

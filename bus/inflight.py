@@ -3,6 +3,7 @@
 import sys
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from datetime import datetime
 from hashlib import sha256
 from typing import Final, TypeVar
 
@@ -59,13 +60,22 @@ class Entry:
         return not any(delivery.alive for delivery in self.deliveries)
 
 
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """What was made up here for a task whose publisher gave it no id. It is remembered without the task's body."""
+
+    task_id: str
+    created_at: datetime
+    key: str
+
+
 class InFlight:
     """The tasks of one consumer by key."""
 
     def __init__(self) -> None:
         self._held: dict[str, Entry] = {}
         self._ended: OrderedDict[str, int] = OrderedDict()
-        self._anonymous: OrderedDict[bytes, IncomingTask] = OrderedDict()
+        self._anonymous: OrderedDict[bytes, _Identity] = OrderedDict()
         self._returned: OrderedDict[str, int] = OrderedDict()
 
     @property
@@ -83,9 +93,12 @@ class InFlight:
             return incoming
         print_ = _fingerprint(delivery.message)
         orphans = (e for e in self._held.values() if e.incoming.anonymous and e.is_orphan)
-        running = next((e.incoming for e in orphans if _fingerprint(e.message) == print_), None)
+        running = next((_identity(e.incoming) for e in orphans if _fingerprint(e.message) == print_), None)
         known = running or self._anonymous.pop(print_, None)
-        return incoming if known is None else replace(incoming, task=known.task, key=known.key)
+        if known is None:
+            return incoming
+        made = {"id": known.task_id, "created_at": known.created_at}
+        return replace(incoming, task=incoming.task.model_copy(update=made), key=known.key)
 
     def join(self, incoming: IncomingTask, delivery: Delivery) -> bool:
         """Add a delivery to the task it belongs to; False if that is not held here.
@@ -141,12 +154,16 @@ class InFlight:
 
     def _recognise_later(self, entry: Entry) -> None:
         if entry.incoming.anonymous:
-            _remember(self._anonymous, _fingerprint(entry.message), entry.incoming)
+            _remember(self._anonymous, _fingerprint(entry.message), _identity(entry.incoming))
 
     def forget(self, entry: Entry) -> None:
         """Note that this task is not held here any more, and may come again."""
         if self._held.get(entry.incoming.key) is entry:
             del self._held[entry.incoming.key]
+
+
+def _identity(incoming: IncomingTask) -> _Identity:
+    return _Identity(incoming.task.id, incoming.task.created_at, incoming.key)
 
 
 def _remember(memory: OrderedDict[K, V], key: K, value: V) -> None:

@@ -163,6 +163,9 @@ def _number(path: Path, head: Mapping[str, Any], key: str, kind: TypeAdapter[Num
 def _retry(path: Path, value: object) -> RetryRules | None:
     if value is None:
         return None
+    if isinstance(value, dict):
+        # YAML 1.1 takes the bare word `on` for a boolean.
+        value = {"on" if key is True else key: item for key, item in value.items()}
     known = set(RetryRules.model_fields)
     if not isinstance(value, dict) or not value.keys() <= known:
         raise AgentFileError(f"{path}: retry is {value!r}: give a mapping with some of {', '.join(sorted(known))}")

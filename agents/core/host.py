@@ -23,6 +23,7 @@ from bus.consumer import Consumer
 from bus.control import ControlLink
 from bus.ending import end_tasks
 from bus.errors import BusError
+from bus.retry import RetryPolicy
 from bus.topology import Topology
 from schemas import CancelTask
 
@@ -46,8 +47,8 @@ class Host:
         """`broker` and `pool` take the place of those that the settings describe; the host opens and closes both.
 
         Raises:
-            SettingsError: two agents have one name, there is none, or one's task timeout is more than the broker's
-                patience for an acknowledgement.
+            SettingsError: two agents have one name, there is none, one's task timeout is more than the broker's
+                patience for an acknowledgement, or one's own retry policy is impossible.
         """
         names = [agent.name for agent in agents]
         if not names or len(set(names)) < len(names):
@@ -143,7 +144,7 @@ class Host:
             agent.handle,
             host=self.name,
             prefetch=agent.max_concurrent_tasks,
-            policy=agent.retry_policy,
+            policy=policy_of(agent),
             patience=self.settings.patience(agent.task_timeout, agent.name),
             cancellations=self._cancellations,
         )
@@ -166,6 +167,18 @@ class Host:
         if not watch.cancelled() and (error := watch.exception()) is not None:
             log.error("host.watch_failed", host=self.name, watch=watch.get_name(), exc_info=error)
             self.request_stop()
+
+
+def policy_of(agent: BaseAgentV2) -> RetryPolicy:
+    """Return the agent's own retry policy.
+
+    Raises:
+        SettingsError: its class makes an impossible one.
+    """
+    try:
+        return agent.retry_policy
+    except ValueError as error:
+        raise SettingsError(f"agent {agent.name!r} cannot run: {error}") from None
 
 
 async def declare_logs(broker: Broker, topology: Topology) -> bool:

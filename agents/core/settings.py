@@ -130,7 +130,7 @@ class Settings(BaseSettings):
             SettingsError: the broker would tear the delivery away before that time is over.
         """
         try:
-            return Patience(self.consumer_timeout, task_timeout or self.task_timeout)
+            return Patience(self.consumer_timeout, self.task_timeout if task_timeout is None else task_timeout)
         except ValueError as error:
             raise SettingsError(f"agent {agent!r} cannot run: {error} (SUTAZAI_CONSUMER_TIMEOUT)") from None
 

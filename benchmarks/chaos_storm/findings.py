@@ -36,8 +36,8 @@ class Findings:
         self._verdict = judge(orders, [seen.result for seen in self._results], copies, self._runs)
         self._overlaps = overlaps(self._runs)
 
-    def report(self, seed: int, seconds: float, problems: Sequence[str]) -> Report:
-        """Return the report; `problems` are those of the inspection."""
+    def report(self, seed: int, seconds: float, dead_letters: int, problems: Sequence[str]) -> Report:
+        """Return the report; `dead_letters` and `problems` are what the inspection found."""
         verdict = self._verdict
         return Report(
             seed=seed,
@@ -53,7 +53,8 @@ class Findings:
             faults=dict(Counter(done.fault.kind.value for done in self._faults)),
             recovery={kind.value: times for kind, times in recoveries(self._faults, self._signs()).items()},
             replies=self._replies(),
-            problems=[*problems, *verdict.problems(), *self._told_overlaps()],
+            dead_letters=dead_letters,
+            problems=[*problems, *verdict.problems(dead_letters), *self._told_overlaps()],
         )
 
     def write_evidence(self) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
+from agents.core.exit_codes import ExitCode
 from benchmarks.chaos_storm.agents import LIFE_VARIABLE, RUNS_VARIABLE
 from bus.ending import end_tasks
 
@@ -132,13 +133,20 @@ class HostProcess:
         return life
 
     def _note_end(self, life: Life) -> None:
-        if signal.SIGKILL in life.signals:
+        if signal.SIGKILL in life.signals or life.code in self._good_codes(life):
             return
-        asked = signal.SIGTERM in life.signals
-        # A process that is asked while it still starts, and holds nothing, ends by the signal itself.
-        if not asked or life.code not in (0, -signal.SIGTERM):
-            how = "after SIGTERM" if asked else "without being asked to"
-            self.faults.append(f"{self.name}.{len(self.lives)} ended with code {life.code} {how}")
+        how = "after SIGTERM" if life.signals else "without being asked to"
+        self.faults.append(f"{self.name}.{len(self.lives)} ended with code {life.code} {how}")
+
+    def _good_codes(self, life: Life) -> set[int]:
+        if not life.signals:
+            return {ExitCode.BROKER_UNREACHABLE}  # a start that gave up: nothing was held
+        codes = {int(ExitCode.OK)}
+        if self._is_wanted:
+            codes.add(-signal.SIGTERM)  # while it still starts, and holds nothing, it ends by the signal itself
+        if life.signals.count(signal.SIGTERM) > 1:
+            codes |= {-signal.SIGTERM, ExitCode.INTERRUPTED}  # the second one ends it at once
+        return codes
 
 
 def _command() -> Sequence[str]:

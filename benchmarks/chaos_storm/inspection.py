@@ -1,6 +1,7 @@
 """Whether the fleet is well once a storm is over: hosts answer, queues are empty, consumers are there."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -11,6 +12,7 @@ from benchmarks.chaos_storm.agents import probe_of
 from benchmarks.chaos_storm.workload import SHARED_AGENTS, Course
 from bus.broker import DEFAULT_EXCHANGE, Broker
 from bus.codec import encode_task
+from bus.errors import BusError
 from bus.topology import Topology
 from schemas import TaskMessage
 
@@ -38,7 +40,8 @@ class Inspection:
         ids = {host: f"probe-{round_}-{host}" for host in self._hosts}
         deadline = time.monotonic() + PROBE_SECONDS
         for host, task_id in ids.items():
-            await self._send(probe_of(host), task_id)
+            with contextlib.suppress(BusError):  # that no result comes tells enough
+                await self._send(probe_of(host), task_id)
         while silent := [host for host, task_id in ids.items() if task_id not in ended()]:
             if time.monotonic() > deadline:
                 return [f"{host} did not do its own task within {PROBE_SECONDS:g} s" for host in silent]
@@ -48,14 +51,14 @@ class Inspection:
     async def queues(self, *, consumed: bool) -> list[str]:
         """Wait until all work is done and, if `consumed`, each queue has its consumers."""
         deadline = time.monotonic() + SETTLE_SECONDS
-        while faults := self._faults_of(await self._rows(), consumed=consumed):
+        while faults := await self._faults(consumed=consumed):
             if time.monotonic() > deadline:
                 return faults
             await asyncio.sleep(_POLL_SECONDS)
         return []
 
     async def dead_letters(self) -> int:
-        """Return how many messages lie in the dead-letter queues."""
+        """Return how many messages lie in the dead-letter queues, a second or two ago."""
         rows = await self._rows()
         return sum(_count(row, "messages") for name, row in rows.items() if name.startswith(f"{self._topology.dead}."))
 
@@ -68,6 +71,12 @@ class Inspection:
             await asyncio.sleep(_POLL_SECONDS)
         # Straight to the queue: it may not be bound yet, and the witness of the exchange takes what has no other way.
         await self._broker.publish(DEFAULT_EXCHANGE, queue, encode_task(task))
+
+    async def _faults(self, *, consumed: bool) -> list[str]:
+        try:
+            return self._faults_of(await self._rows(), consumed=consumed)
+        except httpx.HTTPError as error:
+            return [f"the management API does not answer: {error!r}"]
 
     async def _rows(self) -> Mapping[str, Mapping[str, Any]]:
         async with httpx.AsyncClient(base_url=self._url, auth=_GUEST, timeout=10) as api:

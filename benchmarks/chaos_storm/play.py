@@ -59,14 +59,16 @@ async def play(options: Options, show: Show) -> Report:
         storm = Storm(on_stage.fleet)
         async with asyncio.TaskGroup() as group:
             group.create_task(_drain(on_stage, orders, storm, show), name="storm.drain")
-            group.create_task(storm.run(draw_schedule(options.seed, options.minutes * 60, HOSTS), began))
+            faults = draw_schedule(options.seed, options.minutes * 60, HOSTS)
+            group.create_task(storm.run(faults, began), name="storm.faults")
             group.create_task(on_stage.publisher.run(orders, began), name="storm.publish")
         show(News("looking at what is left", len(_ended(on_stage.results)), ()))
         problems += await _aftermath(on_stage)
+        dead_letters = await on_stage.inspection.dead_letters()
         seconds = time.time() - began
     findings = Findings(on_stage, orders, storm.done, options.folder)
     findings.write_evidence()
-    return findings.report(options.seed, seconds, problems)
+    return findings.report(options.seed, seconds, dead_letters, problems)
 
 
 async def _drain(on_stage: Stage, orders: Sequence[Order], storm: Storm, show: Show) -> None:

@@ -36,7 +36,9 @@ class Report:
     faults: Mapping[str, int]
     recovery: Mapping[str, Sequence[float]]
     replies: tuple[int, int]
-    """Received, and asked for. What was in the reply queue when it was deleted is gone with it."""
+    """Received, and asked for. What comes while the reply queue is deleted is gone."""
+    dead_letters: int
+    """Not below the failed and rejected tasks; a second result may leave a second letter."""
     problems: Sequence[str] = field(default_factory=tuple)
     """Everything that may not be, in sentences."""
 
@@ -115,6 +117,7 @@ def _summary(report: Report) -> Table:
     table.add_row("with different statuses", str(report.contradictory))
     table.add_row("tasks by runs", _told(report.runs))
     table.add_row("replies", "{} of {}".format(*report.replies))
+    table.add_row("dead letters", str(report.dead_letters))
     table.add_row("verdict", "the promise was kept" if report.is_good else f"{len(report.problems)} problems")
     return table
 

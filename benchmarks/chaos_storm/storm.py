@@ -13,11 +13,15 @@ from benchmarks.chaos_storm.hosts import HostProcess
 from benchmarks.chaos_storm.model_server import Mood, MoodyModel
 from benchmarks.chaos_storm.schedule import Done, Fault, FaultKind
 from bus.broker import Broker
+from bus.errors import ConnectionLost
 from bus.private_node import PrivateNode
 from tests.support.ollama_port import OllamaPort
 from tests.support.proxy import TcpProxy
 
 log = structlog.get_logger(__name__)
+
+TOOL_SECONDS: Final = 90.0
+"""What `rabbitmqctl` may take; two seconds, where the machine has nothing else to do."""
 
 _MOODS: Final = {
     FaultKind.MODEL_ERRORS: Mood.ERRORS,
@@ -123,12 +127,17 @@ class Storm:
         return time.time()
 
     async def _delete_reply_queue(self, _fault: Fault) -> float:
-        await self._fleet.broker.delete_queue(self._fleet.reply_queue)
-        return time.time()
+        while True:
+            try:
+                await self._fleet.broker.delete_queue(self._fleet.reply_queue)
+                return time.time()
+            except ConnectionLost as error:  # the broker is away for longer than one call waits
+                log.info("fault.tried_again", kind="reply_queue_deleted", reason=str(error))
 
     async def _set_watermark(self, value: str) -> None:
+        node = self._fleet.node
         async with self._node:
-            await in_thread(lambda: self._fleet.node.rabbitmqctl("set_vm_memory_high_watermark", value))
+            await in_thread(lambda: node.rabbitmqctl("set_vm_memory_high_watermark", value, timeout=TOOL_SECONDS))
 
     async def _is_last_after(self, fault: Fault) -> bool:
         """Wait for the end of a fault; tell whether none of the same kind still hits the same target."""

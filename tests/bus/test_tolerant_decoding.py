@@ -41,3 +41,15 @@ def test_it_can_be_installed_more_than_once(times: int) -> None:
     assert decode.METHODS["timestamp"] is tolerant_timestamp
     assert decode.TABLE_MAPPING[b"T"] is tolerant_timestamp
     assert decode.TABLE_MAPPING[b"F"] is tolerant_table
+
+
+@given(st.floats(allow_nan=False))
+def test_a_float_is_written_as_exactly_as_it_was_read(number: float) -> None:
+    install()
+    assert decode.field_table(encode.field_table({"f": number, "l": [number]}))[1] == {"f": number, "l": [number]}
+
+
+def test_other_values_are_written_as_ever() -> None:
+    before = encode.field_table({"a": 1, "b": "c", "d": True})
+    install()
+    assert encode.field_table({"a": 1, "b": "c", "d": True}) == before

@@ -14,6 +14,7 @@ from bus.consumer import Consumer
 from bus.memory import MemoryBroker
 from bus.memory_server import MemoryServer
 from bus.message import Delivery, Message
+from bus.patience import Patience
 from bus.rabbitmq import RabbitBroker
 from bus.retry import RetryPolicy
 from bus.runner import Attempt, Handler
@@ -51,11 +52,24 @@ class World:
         return Client(self.broker, self.topology)
 
     def consumer(
-        self, handler: Handler, *, prefetch: int = 1, policy: RetryPolicy = FAST, broker: Broker | None = None
+        self,
+        handler: Handler,
+        *,
+        prefetch: int = 1,
+        policy: RetryPolicy = FAST,
+        patience: Patience | None = None,
+        broker: Broker | None = None,
     ) -> Consumer:
         """A consumer of the agent `worker`."""
         return Consumer(
-            broker or self.broker, self.topology, AGENT, handler, host="host-1", prefetch=prefetch, policy=policy
+            broker or self.broker,
+            self.topology,
+            AGENT,
+            handler,
+            host="host-1",
+            prefetch=prefetch,
+            policy=policy,
+            patience=patience,
         )
 
     @property

@@ -65,16 +65,6 @@ class Cluster:
         """Return the AMQP URLs of all nodes, that of one first: who is given them connects there."""
         return self.urls[number:] + self.urls[:number]
 
-    @property
-    def amqp_url(self) -> str:
-        """All URLs in one, as the setting AMQP_URL takes them."""
-        return ",".join(self.urls)
-
-    @property
-    def management_url(self) -> str:
-        """The URL of the management API of a node that has not been killed."""
-        return self._nodes[min(self._up)].management_url
-
     def kill(self, number: int) -> None:
         """End all processes of a node with SIGKILL."""
         self._nodes[number].kill()
@@ -140,9 +130,11 @@ class Cluster:
 
     def _sees_all(self, number: int) -> bool:
         # Not `rabbitmqctl cluster_status`: that asks all nodes, and hangs while one of them is parted.
-        is_running, seen = self.eval(
-            number, "{rabbit:is_running(), length(rabbit_mnesia:cluster_nodes(running))}."
-        ).strip("{}").split(",")
+        is_running, seen = (
+            self.eval(number, "{rabbit:is_running(), length(rabbit_mnesia:cluster_nodes(running))}.")
+            .strip("{}")
+            .split(",")
+        )
         return is_running == "true" and int(seen) == SIZE
 
     def _await(self, condition: Callable[[], bool], limit: float, what: str) -> None:

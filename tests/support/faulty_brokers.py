@@ -121,3 +121,25 @@ class Refusing(Through):
             self.refused += 1
             raise QueueFull("full")
         await super().publish(exchange, key, message, mandatory=mandatory, timeout=timeout, again=again)
+
+
+class LosesConfirms(Through):
+    """Loses the connection between the arrival of each message at one exchange and its confirm: it goes out twice."""
+
+    def __init__(self, broker: Broker, exchange: str) -> None:
+        super().__init__(broker)
+        self._exchange = exchange
+
+    async def publish(
+        self,
+        exchange: str,
+        key: str,
+        message: Message,
+        *,
+        mandatory: bool = True,
+        timeout: float | None = 30.0,
+        again: Message | None = None,
+    ) -> None:
+        await super().publish(exchange, key, message, mandatory=mandatory, timeout=timeout)
+        if exchange == self._exchange:
+            await super().publish(exchange, key, again or message, mandatory=mandatory, timeout=timeout)

@@ -15,8 +15,9 @@ _CHUNK = 65_536
 class TcpProxy:
     """Forwards a loopback port to a target, until told otherwise.
 
-    `drop` cuts what is connected, `blackhole` takes bytes and forwards none until `heal`, `refuse` also stops
-    accepting until `heal`. Faults outlive reconnects: a client that comes back into a black hole hangs there.
+    `drop` cuts what is connected, `blackhole` takes bytes and forwards none until `heal`, `mute` forwards no answers
+    until `heal`, `refuse` also stops accepting until `heal`. Faults outlive reconnects: a client that comes back into a
+    black hole hangs there.
     """
 
     def __init__(self, target_host: str, target_port: int, *, port: int | None = None) -> None:
@@ -28,6 +29,8 @@ class TcpProxy:
         self._links: set[asyncio.Task[None]] = set()
         self._passes = asyncio.Event()
         self._passes.set()
+        self._answers = asyncio.Event()
+        self._answers.set()
 
     @property
     def connections(self) -> int:
@@ -55,6 +58,10 @@ class TcpProxy:
         """Stay connected and accept, but forward nothing in either direction."""
         self._passes.clear()
 
+    def mute(self) -> None:
+        """Forward what the client says, but no answer."""
+        self._answers.clear()
+
     async def refuse(self) -> None:
         """Cut all connections and let the port refuse new ones."""
         if self._server is not None:
@@ -65,6 +72,7 @@ class TcpProxy:
     async def heal(self) -> None:
         """Accept and forward again; what a black hole held back goes out now."""
         self._passes.set()
+        self._answers.set()
         if self._server is None:
             self._server = await asyncio.start_server(self._accept, HOST, self._port)
 
@@ -86,11 +94,14 @@ class TcpProxy:
         with suppress(OSError), _ending(to_near):
             far, to_far = await asyncio.open_connection(*self._target)
             with _ending(to_far):
-                await _until_one_ends(self._pump(near, to_far), self._pump(far, to_near))
+                await _until_one_ends(
+                    self._pump(near, to_far, self._passes), self._pump(far, to_near, self._passes, self._answers)
+                )
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *open_gates: asyncio.Event) -> None:
         while chunk := await source.read(_CHUNK):
-            await self._passes.wait()
+            for gate in open_gates:
+                await gate.wait()
             sink.write(chunk)
             await sink.drain()
 

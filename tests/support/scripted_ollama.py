@@ -27,11 +27,12 @@ DONE: Json = {
 
 
 class Body(httpx.AsyncByteStream):
-    """A streamed body. With `hold` it stays open at its end until the event is set; `closed` tells that it ended."""
+    """A streamed body. With `hold` it stays open until the event is set, then comes `rest`; `closed` tells its end."""
 
-    def __init__(self, parts: Iterable[bytes], hold: asyncio.Event | None = None) -> None:
+    def __init__(self, parts: Iterable[bytes], hold: asyncio.Event | None = None, rest: Iterable[bytes] = ()) -> None:
         self._parts = list(parts)
         self._hold = hold
+        self._rest = list(rest)
         self.closed = asyncio.Event()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -39,6 +40,8 @@ class Body(httpx.AsyncByteStream):
             yield part
         if self._hold is not None:
             await self._hold.wait()
+        for part in self._rest:
+            yield part
 
     async def aclose(self) -> None:
         self.closed.set()
@@ -68,6 +71,12 @@ def held(*texts: str) -> tuple[httpx.Response, Body]:
     """An answer of /api/generate that begins with these pieces and never ends, and its body, which tells its close."""
     body = Body(lines(*({"response": text, "done": False} for text in texts)), asyncio.Event())
     return httpx.Response(200, stream=body), body
+
+
+def interrupted(before: str, hold: asyncio.Event, after: str) -> httpx.Response:
+    """An answer of /api/generate that stops in its middle until the event is set."""
+    first, last = {"response": before, "done": False}, {"response": after, **DONE}
+    return httpx.Response(200, stream=Body(lines(first), hold, lines(last)))
 
 
 def busy(status: int, retry_after: str) -> httpx.Response:

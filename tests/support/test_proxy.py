@@ -118,6 +118,16 @@ async def test_a_black_hole_swallows_until_it_is_healed() -> None:
             assert await link[0].readline() == b"lost?\n"
 
 
+async def test_a_muted_proxy_forwards_what_is_said_and_no_answer() -> None:
+    async with proxied_echo() as proxy, connected(proxy) as link:
+        proxy.mute()
+        with pytest.raises(TimeoutError):
+            await said_back(link, b"heard\n", limit=0.1)
+        await proxy.heal()
+        async with asyncio.timeout(LIMIT):
+            assert await link[0].readline() == b"heard\n"
+
+
 async def test_a_refusing_proxy_cuts_and_refuses_until_it_is_healed() -> None:
     async with proxied_echo() as proxy, connected(proxy) as link:
         assert await said_back(link) == b"hello\n"

@@ -4,6 +4,7 @@ import pytest
 
 from agents.core.catalog import CATALOG, AgentFileError, find_agent_files, load_catalog, read_agent_file
 from agents.core.tiers import Tier
+from schemas import RetryRules
 
 FILES = sorted(CATALOG.rglob("*.md"))
 
@@ -41,6 +42,14 @@ def test_a_file_may_choose_tier_model_and_options_and_keeps_what_is_unknown(tmp_
     assert agent.extra == {"author": "me"}
 
 
+def test_a_file_may_say_how_its_agent_is_tried_again_and_how_long_it_may_take(tmp_path: Path) -> None:
+    head = "description: Works\nmax_attempts: 5\nretry: {base: 2, on: [timeout, busy]}\ntask_timeout: 90"
+    agent = read_agent_file(written(tmp_path, f"---\n{head}\n---\nYou work."))
+    assert (agent.max_attempts, agent.task_timeout) == (5, 90.0)
+    assert agent.retry == RetryRules(base=2, on=("timeout", "busy"))
+    assert not agent.extra
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -52,6 +61,37 @@ def test_a_file_may_choose_tier_model_and_options_and_keeps_what_is_unknown(tmp_
         ("---\ndescription: d\n---\n \n", "there is no system prompt: write it below the front matter"),
         ("---\ndescription: d\nmodel: 7\n---\nWork", "model is 7: give it one line of text"),
         ("---\ndescription: d\noptions: [1]\n---\nWork", r"options is \[1\]: give a mapping such as \{temperature"),
+        (
+            "---\ndescription: d\nmax_attempts: 0\n---\nWork",
+            "max_attempts is 0: Input should be greater than or equal to 1",
+        ),
+        ("---\ndescription: d\nmax_attempts: 3.5\n---\nWork", r"max_attempts is 3\.5: Input should be a valid integer"),
+        ("---\ndescription: d\ntask_timeout: 0\n---\nWork", "task_timeout is 0: Input should be greater than 0"),
+        ("---\ndescription: d\ntask_timeout: .inf\n---\nWork", "task_timeout is inf: Input should be a finite number"),
+        (
+            "---\ndescription: d\ntask_timeout: long\n---\nWork",
+            "task_timeout is 'long': Input should be a valid number",
+        ),
+        (
+            "---\ndescription: d\nretry: never\n---\nWork",
+            "retry is 'never': give a mapping with some of base, cap, factor, jitter, on",
+        ),
+        (
+            "---\ndescription: d\nretry: {bases: 1}\n---\nWork",
+            r"retry is \{'bases': 1\}: give a mapping with some of base, cap, factor, jitter, on",
+        ),
+        (
+            "---\ndescription: d\nretry: {base: -1}\n---\nWork",
+            r"retry\.base is -1: Input should be greater than or equal to 0",
+        ),
+        (
+            "---\ndescription: d\nretry: {on: timeout}\n---\nWork",
+            r"retry\.on is 'timeout': Input should be a valid tuple",
+        ),
+        (
+            "---\ndescription: d\nretry: {on: ['']}\n---\nWork",
+            r"retry\.on\.0 is '': String should have at least 1 character",
+        ),
         ("---\na: b: c\n---\nWork", "cannot be read as Markdown with front matter: mapping values"),
         ("---\n- a\n---\nWork", "description is None"),
         ("no front matter", "description is None"),

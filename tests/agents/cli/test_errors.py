@@ -98,6 +98,44 @@ def test_wrong_usage_or_settings_are_one_sentence_and_exit_code_2(cli: Cli, argu
     assert SECRET not in ran.err
 
 
+TOO_LONG = (
+    "cannot run: a task timeout of 1700 s does not fit into the broker's acknowledgement timeout of 1800 s, which leaves "
+    "1680 s for the work: lower the one, or raise the other, consumer_timeout in rabbitmq.conf and here"
+)
+
+
+def test_a_task_timeout_of_the_settings_that_the_broker_would_not_wait_for_ends_the_start(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUTAZAI_TASK_TIMEOUT", "1700")
+    ran = cli("run", "senior-engineer")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.sentence.startswith(f"error: agent 'senior-engineer' {TOO_LONG}")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "agent"),
+    [
+        ("slow.md", "---\ndescription: Slow\ntask_timeout: 1700\n---\nYou take your time.", "slow.md"),
+        (
+            "slow_agent.py",
+            "from agents import BaseAgentV2\nclass Slow(BaseAgentV2):\n    task_timeout = 1700",
+            "slow_agent:Slow",
+        ),
+    ],
+    ids=["front matter", "class attribute"],
+)
+def test_a_task_timeout_of_an_agents_own_that_the_broker_would_not_wait_for_ends_the_start(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, text: str, agent: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    ran = cli("run", agent)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.sentence.startswith(f"error: agent 'slow' {TOO_LONG}")
+    assert len(ran.err.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("url", "told"),
     [

@@ -1,0 +1,121 @@
+"""A host's ear on the control exchange, and what the control log knows of hosts, over both brokers."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from bus.broker import Broker, OnState, Subscription
+from bus.client import Client
+from bus.codec import encode_control
+from bus.control import known_agents
+from bus.errors import TopologyError
+from bus.message import Delivery, Message
+from bus.topology import EVERYBODY, Plan, Topology
+from schemas import CancelTask
+from tests.support.bus_world import AGENT, World, within
+from tests.support.faulty_brokers import Through
+from tests.support.obedience import Ear, declare_logs, listening
+from tests.support.waiting import wait_until
+
+
+async def test_a_host_hears_what_is_said_to_its_agents_and_to_all_and_nothing_else(world: World) -> None:
+    ear = Ear()
+    async with listening(world, ear, AGENT, "second"):
+        await world.client.cancel("not mine", agent="stranger")
+        await world.client.cancel("mine", agent=AGENT)
+        await world.client.cancel("mine too", agent="second")
+        await world.client.cancel("of all")
+        await ear.hears("of all")
+    assert ear.heard == ["mine", "mine too", "of all"]
+
+
+async def test_what_nobody_can_read_on_the_control_exchange_is_passed_over(world: World) -> None:
+    await declare_logs(world)
+
+    async def say(body: bytes) -> None:
+        await world.broker.publish(world.topology.control, EVERYBODY, Message(body))
+
+    await say(b'{"kind": "dance"}')
+    await say(encode_control(CancelTask(task_id="before")).body)
+    ear = Ear()
+    async with listening(world, ear):
+        assert ear.heard == ["before"]
+        await say(b"not json")
+        await say(encode_control(CancelTask(task_id="after")).body)
+        await ear.hears("after")
+
+
+async def test_without_a_log_a_host_starts_and_hears_what_is_said_from_then_on(world: World) -> None:
+    await world.client.cancel("before")
+    ear = Ear()
+    async with listening(world, ear):
+        await world.client.cancel("after")
+        await ear.hears("after")
+    assert ear.heard == ["after"]
+
+
+async def test_what_was_said_during_a_cut_is_heard(world: World) -> None:
+    ear = Ear()
+    async with listening(world, ear):
+        await world.cut()
+        await within(world.client.cancel("said meanwhile"))
+        await ear.hears("said meanwhile")
+
+
+class NamesQueues(Through):
+    """Knows the names of the queues that are subscribed to."""
+
+    def __init__(self, broker: Broker) -> None:
+        super().__init__(broker)
+        self.queues: list[str] = []
+
+    def subscribe(
+        self,
+        queue: str,
+        on_delivery: Callable[[Delivery], None],
+        *,
+        prefetch: int,
+        tag: str,
+        plan: Plan,
+        on_state: OnState | None = None,
+    ) -> Subscription:
+        self.queues.append(queue)
+        return super().subscribe(queue, on_delivery, prefetch=prefetch, tag=tag, plan=plan, on_state=on_state)
+
+
+async def test_what_was_said_to_a_queue_that_has_gone_is_read_from_the_log(world: World) -> None:
+    await declare_logs(world)
+    ear, broker = Ear(), NamesQueues(world.broker)
+    async with listening(world, ear, broker=broker):
+        await world.broker.delete_queue(*broker.queues)
+        await within(world.client.cancel("said meanwhile"))
+        await ear.hears("said meanwhile")
+
+
+async def test_the_agents_that_were_here_are_known(world: World) -> None:
+    await declare_logs(world)
+
+    async def known() -> set[str]:
+        return await known_agents(world.broker, world.topology)
+
+    assert await known() == set()
+    async with listening(world, Ear(), "a", "b"):
+        await wait_until(known, what="the first host")
+        assert await known() == {"a", "b"}
+    async with listening(world, Ear(), "b", "c"):
+        await wait_until(lambda: known_is(known, {"a", "b", "c"}), what="the second host")
+
+
+async def known_is(known: Callable[[], Awaitable[set[str]]], agents: set[str]) -> bool:
+    return await known() == agents
+
+
+async def test_without_a_log_no_agent_is_known(world: World) -> None:
+    async with listening(world, Ear()):
+        assert await known_agents(world.broker, world.topology) == set()
+
+
+async def test_where_no_host_has_ever_started_there_is_nobody_to_tell(world: World) -> None:
+    nowhere = Client(world.broker, Topology(prefix=f"{world.topology.prefix}-nowhere"))
+    with pytest.raises(TopologyError):
+        await within(nowhere.cancel("t"))
