@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export LD_LIBRARY_PATH := $(CURDIR)/$(VENV)/lib$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq
 
-.PHONY: help install install-dev demo test test-random check format bench docs lock clean
+.PHONY: help install install-dev demo test test-random test-brokers check format bench docs lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ test: $(VENV)/.dev ## Run the tests against a real RabbitMQ and a real small mod
 
 test-random: $(VENV)/.dev ## Run the tests in random order
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-cov $(ARGS)
+
+test-brokers: $(VENV)/.dev ## Run the bus's tests on RabbitMQ 3 and 4, with quorum queues, and on clusters
+	@tools/test-brokers $(BIN)/python
 
 check: $(VENV)/.dev ## Lint, formatting and types
 	@$(BIN)/ruff check .

@@ -54,12 +54,20 @@ def plan(options: Options) -> Table:
     return table
 
 
+def positive(text: str) -> float:
+    """Read a number above 0."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no number above 0")
+    return number
+
+
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tasks", type=int, default=2000)
+    parser.add_argument("--tasks", type=positive, default=2000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--minutes", type=float, default=2.0, help="how long faults happen (default 2)")
+    parser.add_argument("--minutes", type=positive, default=2.0, help="how long faults happen (default 2)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there as well")
     parser.add_argument("--logs", type=Path, metavar="FOLDER", help="keep the logs in a new folder there")
     parser.add_argument("--verbose", action="store_true", help="print the schedule first")
@@ -92,7 +100,7 @@ def main() -> int:
     # aio-pika's, of a connection that failed to open and is thrown away while a thread restarts the broker.
     warnings.filterwarnings("ignore", "coroutine 'Connection.close' was never awaited", RuntimeWarning)
     folder = new_folder(chosen)
-    options = Options(chosen.seed, chosen.tasks, chosen.minutes, folder)
+    options = Options(chosen.seed, max(1, round(chosen.tasks)), chosen.minutes, folder)
     progress = Console(stderr=True)
     if chosen.verbose:
         progress.print(plan(options))

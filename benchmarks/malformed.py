@@ -1,9 +1,9 @@
 """Thousands of malformed messages at once, between good tasks: does a host hold, and does its memory?
 
-A real host process on a private RabbitMQ is given random bytes, truncated JSON, wrong types, huge numbers, deep nesting,
-hostile headers and properties, and bodies of 5 MiB. Each bad message must end in one `rejected` result and in a dead
-letter with its bytes, each good task must complete, and the host's memory must stay flat. Ends with 1 where that is not
-so.
+A real host process on a private RabbitMQ is given random bytes, truncated JSON, wrong types, huge numbers, deep
+nesting, hostile headers and properties, and bodies of 5 MiB. Each bad message must end in one `rejected` result and in
+a dead letter with its bytes, each good task must complete, and the host's memory must stay flat. Ends with 1 where that
+is not so.
 
     python benchmarks/malformed.py [--messages 20000] [--huge 200] [--good 500] [--seed 1] [--prefetch 10]
 """
@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import psutil
 from rich.console import Console
@@ -35,6 +35,7 @@ from bus.listener import Listener
 from bus.message import Delivery
 from bus.private_node import PrivateNode
 from bus.topology import Topology
+from schemas import TaskResult
 from tests.support.malformed import samples
 from tests.support.malformed_ledger import Ledger
 from tests.support.malformed_publisher import publish_samples
@@ -52,7 +53,8 @@ IDLE_SECONDS: Final = 30.0
 """Nothing seen for so long: what is missing does not come any more."""
 
 FLAT_BYTES: Final = 200 * 2**20
-"""What the host's memory may be above its start at most: it holds some bodies of 5 MiB at once, and reads them."""
+"""What the host's memory may be above its start at most. It holds up to its prefetch of bodies of 5 MiB, and reads one
+at a time: as a list of empty objects that takes 25 times its size."""
 
 GROWTH_BYTES: Final = 64 * 2**20
 """What it may be above its start at the end: a leak of one body in ten would be more."""
@@ -106,10 +108,10 @@ class Findings:
         return faults
 
 
-async def storm(url: str, chosen: argparse.Namespace, log_file: Path) -> Findings:
+async def storm(url: str, chosen: argparse.Namespace, log: BinaryIO) -> Findings:
     """Play it and return what was seen."""
     ledger = Ledger()
-    async with broker_at(url, "storm", "0") as broker, _host(url, chosen.prefetch, log_file) as process:
+    async with broker_at(url, "storm", "0") as broker, _host(url, chosen.prefetch, log) as process:
         await broker.declare(TOPOLOGY.shared())
         await broker.declare(TOPOLOGY.agent(AGENT))
         await _warm_up(broker)
@@ -124,22 +126,21 @@ async def storm(url: str, chosen: argparse.Namespace, log_file: Path) -> Finding
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(IDLE_SECONDS):
             code = await process.wait()
-    return Findings(ledger, published, last - started, before, memory.seen, after, log_file.stat().st_size, code)
+    return Findings(ledger, published, last - started, before, memory.seen, after, log.seek(0, os.SEEK_END), code)
 
 
 @asynccontextmanager
-async def _host(url: str, prefetch: int, log_file: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def _host(url: str, prefetch: int, log: BinaryIO) -> AsyncIterator[asyncio.subprocess.Process]:
     arguments = ("run", "benchmarks.echo:Echo", "--concurrency", str(prefetch))
-    with log_file.open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            SUTAZAI, *arguments, env={**os.environ, "AMQP_URL": url}, cwd=ROOT, stdout=log, stderr=log
-        )
-        try:
-            yield process
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+    process = await asyncio.create_subprocess_exec(
+        SUTAZAI, *arguments, env={**os.environ, "AMQP_URL": url}, cwd=ROOT, stdout=log, stderr=log
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 async def _warm_up(broker: Broker) -> None:
@@ -173,7 +174,7 @@ async def _witnessed(broker: Broker, ledger: Ledger) -> AsyncIterator[None]:
         acks.add(ack)
         ack.add_done_callback(acks.discard)
 
-    async def listen(results: Listener[codec.TaskResult]) -> None:
+    async def listen(results: Listener[TaskResult]) -> None:
         async for result in results:
             ledger.note_result(result)
 
@@ -241,8 +242,8 @@ def main() -> int:
     parser.add_argument("--prefetch", type=int, default=10)
     chosen = parser.parse_args()
     configure_logging("error")
-    with tempfile.TemporaryDirectory() as folder, PrivateNode(management=False) as node:
-        found = asyncio.run(storm(node.amqp_url, chosen, Path(folder) / "host.log"))
+    with tempfile.TemporaryFile() as log, PrivateNode(management=False) as node:
+        found = asyncio.run(storm(node.amqp_url, chosen, log))
     console = Console()
     console.print(table(found))
     for fault in found.faults():

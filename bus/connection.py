@@ -240,13 +240,11 @@ def _transport_of(connection: AbstractConnection) -> UnderlayConnection:
 
 def _is_blocked(connection: AbstractConnection) -> bool:
     """Look whether there is anything to wait for before `ready`, without waiting: aio-pika has no other word for it."""
-    if connection.transport is None:
+    transport = connection.transport
+    if transport is None:
         return False
-    steps = connection.transport.ready().__await__()
-    try:
+    with contextlib.closing(transport.ready().__await__()) as steps:
         return any(True for _ in steps)
-    finally:
-        steps.close()
 
 
 async def close_quietly(channel: AbstractChannel) -> None:

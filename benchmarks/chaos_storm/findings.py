@@ -31,12 +31,13 @@ class Findings:
         self._results = [SeenResult(one.at, decode_result(one.message)) for one in stage.results.sightings]
         copies = Copies(
             Counter(one.task_id for one in stage.tasks.sightings),
-            Counter((one.task_id, read_envelope(one.message.headers).attempt) for one in stage.retries.sightings),
+            Counter((one.task_id, read_envelope(one.message.headers).copies) for one in stage.retries.sightings),
+            Counter((one.task_id, one.message.message_id or "") for one in stage.returns.sightings),
         )
         self._verdict = judge(orders, [seen.result for seen in self._results], copies, self._runs)
         self._overlaps = overlaps(self._runs)
 
-    def report(self, seed: int, seconds: float, dead_letters: int, problems: Sequence[str]) -> Report:
+    def report(self, seed: int, seconds: float, dead_letters: Counter[str], problems: Sequence[str]) -> Report:
         """Return the report; `dead_letters` and `problems` are what the inspection found."""
         verdict = self._verdict
         return Report(
@@ -53,7 +54,7 @@ class Findings:
             faults=dict(Counter(done.fault.kind.value for done in self._faults)),
             recovery={kind.value: times for kind, times in recoveries(self._faults, self._signs()).items()},
             replies=self._replies(),
-            dead_letters=dead_letters,
+            dead_letters=dead_letters.total(),
             problems=[*problems, *verdict.problems(dead_letters), *self._told_overlaps()],
         )
 
@@ -88,6 +89,7 @@ class Findings:
             "retries": [
                 (one.at, dict(one.message.headers)) for one in seen.retries.sightings if one.task_id == order.id
             ],
+            "returns": [(one.at, one.message.message_id) for one in seen.returns.sightings if one.task_id == order.id],
             "runs": [asdict(run) for run in self._runs if run.task_id == order.id],
             "results": [
                 (one.at, one.result.model_dump(mode="json")) for one in self._results if one.result.task_id == order.id

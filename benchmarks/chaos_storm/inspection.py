@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -57,10 +58,13 @@ class Inspection:
             await asyncio.sleep(_POLL_SECONDS)
         return []
 
-    async def dead_letters(self) -> int:
-        """Return how many messages lie in the dead-letter queues, a second or two ago."""
-        rows = await self._rows()
-        return sum(_count(row, "messages") for name, row in rows.items() if name.startswith(f"{self._topology.dead}."))
+    async def dead_letters(self) -> Counter[str]:
+        """Return the ids of the tasks in the dead-letter queues, each as often as it lies there."""
+        found = Counter[str]()
+        for agent in SHARED_AGENTS:
+            async with self._broker.browse(self._topology.dead_queue(agent)) as letters:
+                found.update([letter.message.correlation_id or "" async for letter in letters])
+        return found
 
     async def _send(self, agent: str, task_id: str) -> None:
         task = TaskMessage(

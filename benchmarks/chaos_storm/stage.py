@@ -36,6 +36,8 @@ class Stage:
     results: Witness
     tasks: Witness
     retries: Witness
+    returns: Witness
+    """Of the retries that came off the ladder, which RabbitMQ moves at least once."""
     replies: Witness
 
 
@@ -55,6 +57,7 @@ async def stage(seed: int, hosts: Sequence[str], folder: Path) -> AsyncIterator[
                 Witness(broker, "chaos.results", TOPOLOGY.results),
                 Witness(broker, "chaos.tasks", TOPOLOGY.tasks),
                 Witness(broker, "chaos.retries", TOPOLOGY.delay),
+                Witness(broker, "chaos.returns", TOPOLOGY.retry),
                 Witness(broker, REPLY_QUEUE),
             )
         ]

@@ -1,13 +1,16 @@
 """What a storm did to the tasks: lost, duplicate, unexpected. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from benchmarks.chaos_storm.run_log import Run
 from benchmarks.chaos_storm.workload import ENDINGS, Order
 from schemas import TaskResult, TaskStatus
+
+_GIVEN_UP: Final = frozenset({TaskStatus.FAILED, TaskStatus.REJECTED})
 
 
 class Cause(StrEnum):
@@ -19,6 +22,8 @@ class Cause(StrEnum):
     """Its publisher did not hear the confirm, and both copies ran."""
     RETRY_REPEATED = "retry published again"
     """A consumer did not hear the confirm of a copy for the ladder, and both copies ran."""
+    MOVED_TWICE = "moved off the ladder twice"
+    """RabbitMQ was killed as it moved a copy from the ladder to its queue, and moved it again."""
     RAN_AGAIN = "ran again"
     """It was delivered again after its first result."""
 
@@ -50,10 +55,14 @@ class Surprise:
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """How many messages went into the exchanges: tasks by id, copies for the ladder by (id, attempt)."""
+    """How many messages went into the exchanges: tasks by id, copies for the ladder by id and the number of the copy.
+
+    `returns` counts what came off the ladder, by the id of the task and that of the message.
+    """
 
     tasks: Counter[str] = field(default_factory=Counter)
     retries: Counter[tuple[str, int]] = field(default_factory=Counter)
+    returns: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def cause(self, results: Sequence[TaskResult]) -> Cause:
         """Return how a task may have come to these results."""
@@ -64,8 +73,9 @@ class Copies:
             return Cause.RESULT_REPEATED
         if self.tasks[task_id] > 1:
             return Cause.TASK_REPEATED
-        retried = any(n > 1 for (copied, _), n in self.retries.items() if copied == task_id)
-        return Cause.RETRY_REPEATED if retried else Cause.RAN_AGAIN
+        if _is_repeated(self.retries.items(), task_id):
+            return Cause.RETRY_REPEATED
+        return Cause.MOVED_TWICE if _is_repeated(self.returns.items(), task_id) else Cause.RAN_AGAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +85,18 @@ class Verdict:
     statuses: Counter[str]
     """Of each task's first result."""
     lost: tuple[str, ...]
+    given_up: tuple[str, ...]
+    """The tasks that failed or were rejected, which leave a dead letter each."""
     duplicates: tuple[Duplicate, ...]
     surprises: tuple[Surprise, ...]
     runs: Counter[int]
     """Tasks by the number of their runs, among those whose agents write their runs down."""
 
-    def problems(self, dead_letters: int) -> Iterator[str]:
-        """Say in sentences what may not be. Each failed or rejected task is kept in a dead-letter queue."""
-        kept = sum(self.statuses[status] for status in (TaskStatus.FAILED, TaskStatus.REJECTED))
-        if dead_letters < kept:
-            yield f"there are {dead_letters} dead letters of {kept} failed and rejected tasks"
+    def problems(self, dead_letters: Container[str]) -> Iterator[str]:
+        """Say in sentences what may not be. `dead_letters` are the ids of the tasks in the dead-letter queues."""
+        for task_id in self.given_up:
+            if task_id not in dead_letters:
+                yield f"task {task_id} failed or was rejected, and is in no dead-letter queue"
         for task_id in self.lost:
             yield f"task {task_id} has no result"
         for one in self.duplicates:
@@ -99,6 +111,10 @@ class Verdict:
         return {*self.lost, *(one.task_id for one in self.duplicates), *(one.task_id for one in self.surprises)}
 
 
+def _is_repeated(counts: Iterable[tuple[tuple[str, object], int]], task_id: str) -> bool:
+    return any(count > 1 for (counted, _), count in counts if counted == task_id)
+
+
 def judge(orders: Iterable[Order], results: Iterable[TaskResult], copies: Copies, runs: Iterable[Run]) -> Verdict:
     """Judge what became of the orders. Results of other tasks are left out."""
     ordered = {order.id: order for order in orders}
@@ -110,6 +126,7 @@ def judge(orders: Iterable[Order], results: Iterable[TaskResult], copies: Copies
     return Verdict(
         statuses=Counter(group[0].status.value for group in by_task.values()),
         lost=tuple(task_id for task_id in ordered if task_id not in by_task),
+        given_up=tuple(task_id for task_id, group in by_task.items() if group[0].status in _GIVEN_UP),
         duplicates=tuple(_duplicate(group, copies) for group in by_task.values() if len(group) > 1),
         surprises=tuple(_surprises(ordered, by_task)),
         runs=Counter(runs_of.values()),

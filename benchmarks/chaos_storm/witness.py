@@ -58,9 +58,9 @@ class Witness:
         await end_tasks(self._acks)
 
     def _receive(self, delivery: Delivery) -> None:
-        # A publish has an id of its own, so what comes here twice was only delivered twice.
+        # A publish has an id of its own. What comes here again and is not marked was put into the queue twice.
         message_id = delivery.message.message_id or ""
-        if message_id not in self._seen:
+        if not (delivery.redelivered and message_id in self._seen):
             self._seen.add(message_id)
             self.sightings.append(Sighting(time.time(), delivery.message))
         ack = asyncio.create_task(_ack(delivery), name=f"ack:{self._queue}")

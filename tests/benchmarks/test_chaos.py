@@ -81,21 +81,21 @@ def test_each_course_is_among_two_thousand_orders_and_has_its_endings() -> None:
 
 def test_a_task_with_one_result_as_expected_is_no_problem() -> None:
     verdict = verdict_on(result("a"), result("probe-h1"))
-    assert list(verdict.problems(0)) == []
+    assert list(verdict.problems(())) == []
     assert verdict.statuses == {"completed": 1}
 
 
 def test_a_task_without_a_result_is_lost() -> None:
     verdict = verdict_on()
     assert verdict.lost == ("a",)
-    assert list(verdict.problems(0)) == ["task a has no result"]
+    assert list(verdict.problems(())) == ["task a has no result"]
 
 
 def test_a_second_result_is_a_problem_unless_one_of_the_two_is_marked() -> None:
     unmarked = verdict_on(result("a"), result("a"))
-    assert list(unmarked.problems(0)) == ["task a has 2 results (completed, completed), none marked: ran again"]
+    assert list(unmarked.problems(())) == ["task a has 2 results (completed, completed), none marked: ran again"]
     marked = verdict_on(result("a", redelivered=True), result("a"))
-    assert list(marked.problems(0)) == []
+    assert list(marked.problems(())) == []
     assert len(marked.duplicates) == 1
 
 
@@ -103,18 +103,18 @@ def test_results_that_differ_in_their_status_are_told_apart() -> None:
     verdict = verdict_on(result("a"), result("a", TaskStatus.CANCELLED, redelivered=True), course=Course.CANCELLED)
     (duplicate,) = verdict.duplicates
     assert duplicate.is_contradictory
-    assert list(verdict.problems(0)) == []
+    assert list(verdict.problems(())) == []
 
 
 def test_an_ending_that_the_course_does_not_allow_is_a_problem() -> None:
     verdict = verdict_on(result("a", TaskStatus.FAILED))
-    assert list(verdict.problems(1)) == ["task a (fine) ended as failed: None"]
+    assert list(verdict.problems({"a"})) == ["task a (fine) ended as failed: None"]
 
 
 def test_a_failed_task_without_a_dead_letter_is_a_problem() -> None:
     verdict = verdict_on(result("a", TaskStatus.FAILED), course=Course.PERMANENT)
-    assert list(verdict.problems(0)) == ["there are 0 dead letters of 1 failed and rejected tasks"]
-    assert list(verdict.problems(1)) == []
+    assert list(verdict.problems(())) == ["task a failed or was rejected, and is in no dead-letter queue"]
+    assert list(verdict.problems({"a"})) == []
 
 
 @pytest.mark.parametrize(
@@ -124,6 +124,8 @@ def test_a_failed_task_without_a_dead_letter_is_a_problem() -> None:
         (Copies(tasks=Counter({"a": 2})), Cause.TASK_REPEATED),
         (Copies(retries=Counter({("a", 2): 2})), Cause.RETRY_REPEATED),
         (Copies(retries=Counter({("b", 2): 2})), Cause.RAN_AGAIN),
+        (Copies(returns=Counter({("a", "m1"): 2})), Cause.MOVED_TWICE),
+        (Copies(returns=Counter({("a", "m1"): 1, ("a", "m2"): 1})), Cause.RAN_AGAIN),
     ],
 )
 def test_the_cause_of_a_second_result_is_read_from_what_was_published(copies: Copies, cause: Cause) -> None:

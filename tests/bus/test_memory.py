@@ -165,7 +165,11 @@ async def test_what_was_held_of_a_deleted_queue_is_gone() -> None:
 
 async def test_a_rung_that_keeps_what_no_queue_takes_delivers_it_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bus.memory_server.DEAD_LETTER_PAUSE_SECONDS", 0.01)
-    rung = {"x-message-ttl": 10, "x-dead-letter-exchange": "x", "x-dead-letter-strategy": "at-least-once"}
+    rung: dict[str, str | int] = {
+        "x-message-ttl": 10,
+        "x-dead-letter-exchange": "x",
+        "x-dead-letter-strategy": "at-least-once",
+    }
     full: dict[str, str | int] = {"x-max-length": 1, "x-overflow": "reject-publish"}
     plan = Plan((Exchange("x"),), (Queue("rung", rung), Queue("target", full)), (Binding("x", "target", "#"),))
     async with MemoryBroker("kept") as broker:

@@ -24,8 +24,8 @@ pytestmark = pytest.mark.usefixtures("rabbitmq_server")
 
 
 @pytest.fixture(scope="module")
-def node(rabbitmq_server: Path) -> Iterator[PrivateNode]:  # noqa: ARG001 - it must be there
-    with PrivateNode(consumer_timeout_ms=90_000, config=["channel_max = 77"]) as running:
+def node(rabbitmq_server: Path) -> Iterator[PrivateNode]:
+    with PrivateNode(server=rabbitmq_server, consumer_timeout_ms=90_000, config=["channel_max = 77"]) as running:
         yield running
 
 

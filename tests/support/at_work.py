@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from bus.broker import Broker
 from bus.consumer import Consumer
 from bus.patience import Patience
 from bus.retry import RetryPolicy
@@ -26,11 +27,18 @@ class AtWork:
 
 @asynccontextmanager
 async def at_work(
-    world: World, handler: Handler, *, prefetch: int = 1, policy: RetryPolicy = FAST, patience: Patience | None = None
+    world: World,
+    handler: Handler,
+    *,
+    prefetch: int = 1,
+    policy: RetryPolicy = FAST,
+    patience: Patience | None = None,
+    broker: Broker | None = None,
 ) -> AsyncIterator[AtWork]:
     """Run a consumer of the agent `worker`; at the end it stops, and nothing of its tasks may be left."""
+    worker = world.consumer(handler, prefetch=prefetch, policy=policy, patience=patience, broker=broker)
     async with every_result(world) as results:
-        async with world.consumer(handler, prefetch=prefetch, policy=policy, patience=patience) as consumer:
+        async with worker as consumer:
             yield AtWork(consumer, results)
             await within(consumer.stop(grace=5))
             assert consumer.held == 0

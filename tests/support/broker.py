@@ -16,13 +16,14 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypedDict
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import aio_pika
 
 from bus.private_node import PrivateNode, PrivateNodeError, find_server
-from tests.support.broker_choice import AMQP_URL, MANAGEMENT_URL, Source, sources
+from tests.support.broker_choice import AMQP_URL, MANAGEMENT_URL, SERVER, Source, sources
 from tests.support.debian import install_server
 from tests.support.docker_engine import docker_answers, rabbitmq_container
 from tests.support.errors import NoBrokerError
@@ -101,6 +102,12 @@ def _given(env: Mapping[str, str]) -> Iterator[Broker]:
 
 
 @contextmanager
+def _of_server(env: Mapping[str, str]) -> Iterator[Broker]:
+    with PrivateNode(server=Path(env[SERVER])) as node:
+        yield _broker(node.amqp_url, node.management_url, Source.SERVER)
+
+
+@contextmanager
 def _on_machine(_env: Mapping[str, str], source: Source = Source.MACHINE) -> Iterator[Broker]:
     with PrivateNode() as node:
         yield _broker(node.amqp_url, node.management_url, source)
@@ -121,6 +128,7 @@ def _in_docker(_env: Mapping[str, str]) -> Iterator[Broker]:
 
 _OPENERS: dict[Source, Callable[[Mapping[str, str]], AbstractContextManager[Broker]]] = {
     Source.GIVEN: _given,
+    Source.SERVER: _of_server,
     Source.DOCKER: _in_docker,
     Source.MACHINE: _on_machine,
     Source.DEBIAN: _from_debian,

@@ -18,7 +18,7 @@ from bus.patience import Patience
 from bus.rabbitmq import RabbitBroker
 from bus.retry import RetryPolicy
 from bus.runner import Attempt, Handler
-from bus.topology import Plan, Topology
+from bus.topology import Plan, QueueType, Topology
 from schemas import TaskResult, TaskStatus
 from tests.support.management import Management
 from tests.support.proxy import TcpProxy
@@ -194,10 +194,12 @@ async def memory_world(name: str) -> AsyncIterator[World]:
 
 
 @asynccontextmanager
-async def rabbit_world(name: str, url: str, prefix: str, management: Management) -> AsyncIterator[World]:
+async def rabbit_world(
+    name: str, url: str, prefix: str, management: Management, queue_type: QueueType = QueueType.CLASSIC
+) -> AsyncIterator[World]:
     """A RabbitMQ behind a proxy; a cut drops all TCP connections."""
     parts = urlsplit(url)
-    topology = Topology(prefix=prefix, rungs_ms=RUNGS_MS)
+    topology = Topology(prefix=prefix, rungs_ms=RUNGS_MS, queue_type=queue_type)
 
     async def publish_plain(agent: str, body: str, properties: dict[str, Any]) -> None:
         assert await management.publish(topology.tasks, agent, body, properties)

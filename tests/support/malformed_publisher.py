@@ -1,11 +1,10 @@
 """Publishes messages as no well-meant library would, straight to the wire."""
 
 import asyncio
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Final
 
-import aio_pika
-from aio_pika.abc import UnderlayChannel
+import aiormq
 
 from bus import tolerant_decoding
 from tests.support.malformed import HUGE_BYTES, Sample
@@ -22,17 +21,22 @@ async def publish_samples(
 ) -> None:
     """Publish all samples, confirmed and windowed; `note` hears of each before it goes out."""
     tolerant_decoding.install()  # it writes large floats as well
-    connection = await aio_pika.connect(amqp_url)
-    async with connection, connection.channel() as channel, asyncio.TaskGroup() as group:
-        underlay = await channel.get_underlay_channel()
+    connection = await aiormq.connect(amqp_url)
+    async with connection, asyncio.TaskGroup() as group:
+        channel = await connection.channel()
         light, heavy = asyncio.Semaphore(WINDOW), asyncio.Semaphore(HEAVY_WINDOW)
         for sample in samples:
             window = heavy if len(sample.body) >= HUGE_BYTES else light
             await window.acquire()
             note(sample)
-            publishing = group.create_task(_publish(underlay, exchange, key, sample), name="publish-malformed")
-            publishing.add_done_callback(lambda _, window=window: window.release())
+            publishing = channel.basic_publish(
+                sample.body, exchange=exchange, routing_key=key, properties=sample.properties
+            )
+            group.create_task(_in_window(publishing, window), name="publish-malformed")
 
 
-async def _publish(channel: UnderlayChannel, exchange: str, key: str, sample: Sample) -> None:
-    await channel.basic_publish(sample.body, exchange=exchange, routing_key=key, properties=sample.properties)
+async def _in_window(publishing: Coroutine[Any, Any, object], window: asyncio.Semaphore) -> None:
+    try:
+        await publishing
+    finally:
+        window.release()

@@ -1,7 +1,7 @@
-"""Erlang's port mapper (epmd) for one node, with answers of our choice: that leads a node's way to its peers over proxies.
+"""Erlang's port mapper (epmd) for one node, with answers of our choice: they lead it to its peers over proxies.
 
-The protocol is that of Erlang's documentation, erts, "Distribution Protocol", "EPMD Protocol". What starts as a node here
-finds the port taken and takes this for the epmd of the machine.
+The protocol is that of Erlang's documentation: erts, "Distribution Protocol", "EPMD Protocol". A node that starts here
+finds the port taken, and takes this for the epmd of the machine.
 """
 
 import asyncio

@@ -42,6 +42,11 @@ class TcpProxy:
         """The loopback port that leads to the target."""
         return self._port
 
+    @property
+    def is_blackhole(self) -> bool:
+        """Whether it forwards nothing."""
+        return not self._passes.is_set()
+
     def url_for(self, amqp_url: str) -> str:
         """Return `amqp_url` with this proxy in place of its host and port."""
         parts = urlsplit(amqp_url)

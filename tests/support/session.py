@@ -10,7 +10,7 @@ import pytest
 
 from bus.private_node import find_server
 from tests.support.broker import Broker, open_broker
-from tests.support.broker_choice import AMQP_URL, MANAGEMENT_URL
+from tests.support.broker_choice import AMQP_URL, MANAGEMENT_URL, SERVER
 from tests.support.debian import install_server
 from tests.support.errors import NoBrokerError
 
@@ -55,11 +55,13 @@ class SessionBroker:
 
 
 def machine_server(config: pytest.Config) -> Path:
-    """Return this machine's rabbitmq-server, installed first on Debian as root.
+    """Return the rabbitmq-server of `SUTAZAI_TEST_SERVER` or of this machine, installed first on Debian as root.
 
     Where there is none, as beside a broker in a container, tests of nodes of our own are skipped. The gate of the
     coverage is for machines where they run.
     """
+    if os.environ.get(SERVER):
+        return Path(os.environ[SERVER])
     if find_server() is None and os.geteuid() == 0 and shutil.which("apt-get"):
         install_server()
     found = find_server()

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.broker_choice import AMQP_URL, Source, sources
+from bus.topology import QueueType
+from tests.support.broker_choice import AMQP_URL, QUEUE_TYPE, SERVER, Source, queue_type, sources
 
 GIVEN = {AMQP_URL: "amqp://broker/"}
 
@@ -11,6 +12,8 @@ GIVEN = {AMQP_URL: "amqp://broker/"}
     ("env", "docker_answers", "server_found", "debian_root", "expected"),
     [
         (GIVEN, True, True, True, (Source.GIVEN,)),
+        ({SERVER: "/opt/rabbitmq-server"}, True, True, True, (Source.SERVER,)),
+        ({SERVER: "/opt/rabbitmq-server"} | GIVEN, True, True, True, (Source.GIVEN,)),
         ({}, True, True, True, (Source.DOCKER, Source.MACHINE)),
         ({}, True, False, True, (Source.DOCKER, Source.DEBIAN)),
         ({}, False, True, True, (Source.MACHINE,)),
@@ -42,3 +45,16 @@ def test_nothing_is_tried_that_the_machine_does_not_offer(docker: bool, server: 
     assert (Source.MACHINE in choice) is server
     assert (Source.DEBIAN in choice) is (debian and not server)
     assert Source.GIVEN not in choice
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [({}, QueueType.CLASSIC), ({QUEUE_TYPE: ""}, QueueType.CLASSIC), ({QUEUE_TYPE: "quorum"}, QueueType.QUORUM)],
+)
+def test_task_queues_are_classic_unless_something_else_is_said(env: dict[str, str], expected: QueueType) -> None:
+    assert queue_type(env) is expected
+
+
+def test_a_queue_type_that_does_not_exist_is_an_error() -> None:
+    with pytest.raises(ValueError, match="stream"):
+        queue_type({QUEUE_TYPE: "stream"})

@@ -12,7 +12,7 @@ REGISTER_ONE = b"\x78\x50\x00\x4d\x00\x00\x06\x00\x05\x00\x03one\x00\x00"
 
 @pytest.fixture
 def mapper() -> PortMapper:
-    return PortMapper(*free_ports(1), {"two": 0x1234})
+    return PortMapper(free_ports(1)[0], {"two": 0x1234})
 
 
 def test_a_node_that_is_known_is_found_at_its_port(mapper: PortMapper) -> None:

@@ -99,8 +99,8 @@ def test_wrong_usage_or_settings_are_one_sentence_and_exit_code_2(cli: Cli, argu
 
 
 TOO_LONG = (
-    "cannot run: a task timeout of 1700 s does not fit into the broker's acknowledgement timeout of 1800 s, which leaves "
-    "1680 s for the work: lower the one, or raise the other, consumer_timeout in rabbitmq.conf and here"
+    "cannot run: a task timeout of 1700 s does not fit into the broker's acknowledgement timeout of 1800 s, which "
+    "leaves 1680 s for the work: lower the one, or raise the other, consumer_timeout in rabbitmq.conf and here"
 )
 
 

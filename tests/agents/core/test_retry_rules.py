@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,13 +44,13 @@ class Patient(Raiser):
 
     max_attempts = 7
     retry = RetryRules(base=40, jitter=0, on=("odd",))
-    error = Odd("very")
+    error: Exception = Odd("very")
 
 
 class Classy(Raiser):
     """Tries again after a LookupError alone."""
 
-    error = KeyError("not yet there")
+    error: Exception = KeyError("not yet there")
 
     @property
     def retry_policy(self) -> RetryPolicy:
@@ -62,14 +63,14 @@ async def retries(world: AgentWorld) -> AsyncIterator[AsyncIterator[TaskEvent]]:
         yield events
 
 
-async def first_retry(agent: BaseAgentV2, ollama: ScriptedOllama | None = None, **fields: object) -> TaskEvent:
+async def first_retry(agent: BaseAgentV2, ollama: ScriptedOllama | None = None, **fields: Any) -> TaskEvent:
     """Return what is told of the first retry of one task."""
     async with agent_world(agent, ollama=ollama) as world, retries(world) as events:
         await world.client.submit("worker", "Do it", **fields)
         return await anext(events)
 
 
-async def ended(agent: BaseAgentV2, **fields: object) -> TaskResult:
+async def ended(agent: BaseAgentV2, **fields: Any) -> TaskResult:
     async with agent_world(agent) as world:
         return await world.client.ask("worker", "Do it", timeout=10, **fields)
 

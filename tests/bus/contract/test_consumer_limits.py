@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from bus.broker import ConsumerState
 from bus.errors import NotNowError
 from bus.message import Message
@@ -27,6 +29,7 @@ async def test_never_more_handlers_run_than_the_prefetch(world: World) -> None:
     assert consumer.ended == {TaskStatus.COMPLETED: 9}
 
 
+@pytest.mark.classic_queues("3.10 ignores priorities there, and 4.0 to 4.2 know two")
 async def test_a_critical_task_overtakes_ten_low_ones_while_the_slot_is_busy(world: World) -> None:
     worker = Worker(hold=True)
     async with world.consumer(worker):
@@ -55,6 +58,7 @@ async def test_a_stop_lets_what_runs_finish_and_takes_nothing_more(world: World)
     assert await world.ready(world.queue) == 1
 
 
+@pytest.mark.classic_queues("what is handed back is a copy there, at the end of the queue")
 async def test_a_stop_hands_back_what_outlasts_the_grace_period(world: World) -> None:
     worker = Worker(hold=True)
     async with world.consumer(worker) as consumer:

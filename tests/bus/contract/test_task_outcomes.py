@@ -1,8 +1,6 @@
 """What happens to a task, from its publish to its one terminal result, over both brokers."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
@@ -11,41 +9,10 @@ from bus.codec import decode_result
 from bus.envelope import ATTEMPT_HEADER
 from bus.errors import NotNowError, PermanentError, RejectedError, RetryableError
 from bus.message import Message
-from bus.runner import Attempt, Handler
+from bus.runner import Attempt
 from schemas import EventKind, TaskResult, TaskStatus, now
+from tests.support.at_work import at_work, raising
 from tests.support.bus_world import AGENT, Worker, World, completed, within
-
-
-class Ends:
-    """The terminal results of the agent, as a listener sees them."""
-
-    def __init__(self, results: AsyncIterator[TaskResult]) -> None:
-        self._results = results
-
-    async def next(self) -> TaskResult:
-        return await within(anext(self._results))
-
-
-@asynccontextmanager
-async def at_work(world: World, handler: Handler) -> AsyncIterator[Ends]:
-    """Run a consumer for the length of a block; afterwards no delivery may be left."""
-    async with world.client.results() as results:
-        async with world.consumer(handler) as consumer:
-            yield Ends(results)
-            await within(consumer.stop(grace=5))
-        assert await world.ready(world.queue) == 0
-
-
-def raising(*errors: Exception) -> Worker:
-    """A handler that raises each error once and then completes."""
-    left = list(errors)
-
-    def act(attempt: Attempt) -> TaskResult:
-        if left:
-            raise left.pop(0)
-        return completed(attempt)
-
-    return Worker(act)
 
 
 async def test_a_task_is_completed_and_its_result_tells_where_it_came_from(world: World) -> None:
@@ -157,6 +124,7 @@ async def test_a_handler_that_reports_failure_fails(world: World) -> None:
     assert dead.headers["x-error-message"] == "no luck"
 
 
+@pytest.mark.classic_queues("what is handed back is a copy there, at the end of the queue")
 async def test_not_now_hands_back_and_uses_no_attempt(world: World) -> None:
     worker = raising(NotNowError("the breaker is open"))
     async with at_work(world, worker) as ends:

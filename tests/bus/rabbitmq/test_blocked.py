@@ -27,8 +27,8 @@ ANY = "any"
 
 
 @pytest.fixture(scope="module")
-def node(rabbitmq_server: Path) -> Iterator[PrivateNode]:  # noqa: ARG001 - it must be there
-    with PrivateNode(management=False) as running:
+def node(rabbitmq_server: Path) -> Iterator[PrivateNode]:
+    with PrivateNode(server=rabbitmq_server, management=False) as running:
         yield running
 
 
@@ -155,6 +155,7 @@ async def test_announcements_never_block_and_go_on_by_themselves_after_an_alarm(
         await world.until_ready(inbox, 1)
         async with memory_alarm(node):
             await block(publisher.announce, lambda: link.state)
+            await timed_out(publisher.publish(events, ANY, Message(b"lets time pass"), timeout=0.2))
             for number in range(offered):
                 publisher.announce(events, ANY, Message(f"{number}".encode()))
             dropped = publisher.dropped

@@ -23,8 +23,8 @@ from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
-def node(rabbitmq_server: Path) -> Iterator[PrivateNode]:  # noqa: ARG001 - it must be there
-    with PrivateNode(management=False) as running:
+def node(rabbitmq_server: Path) -> Iterator[PrivateNode]:
+    with PrivateNode(server=rabbitmq_server, management=False) as running:
         yield running
 
 

@@ -24,8 +24,8 @@ LONG = 25.0
 
 
 @pytest.fixture(scope="module")
-def node(rabbitmq_server: Path) -> Iterator[PrivateNode]:  # noqa: ARG001 - it must be there
-    with PrivateNode(management=False) as running:
+def node(rabbitmq_server: Path) -> Iterator[PrivateNode]:
+    with PrivateNode(server=rabbitmq_server, management=False) as running:
         yield running
 
 
