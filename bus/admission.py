@@ -7,6 +7,7 @@ from typing import Final
 from bus.inflight import Entry
 from bus.outcome import Outcome, Postponed, buried, outcome_of_cancel
 from bus.retry import Failure, choose_rung
+from bus.suspects import is_suspect
 from schemas import PastAttempt, TaskError, TaskStatus
 
 LONGEST_WAIT: Final = timedelta(seconds=604_800)
@@ -19,6 +20,7 @@ class Known:
 
     `cancelled`: that nobody wants it any more, and the reason told, maybe none. `came_back`: it was delivered before
     and came back unsettled, nobody has counted that yet, and it was not this host that handed it back.
+    `suspect_at_work`: another task that came back several times is being worked on in this process.
     """
 
     now: datetime
@@ -26,6 +28,7 @@ class Known:
     cancelled: bool = False
     cancel_reason: str | None = None
     came_back: bool = False
+    suspect_at_work: bool = False
 
 
 def before_work(entry: Entry, known: Known, rungs_ms: tuple[int, ...], max_redeliveries: int) -> Outcome | None:
@@ -40,6 +43,8 @@ def before_work(entry: Entry, known: Known, rungs_ms: tuple[int, ...], max_redel
         return _poison(entry, came_back)
     if known.came_back:
         return _counted(entry, known, rungs_ms)
+    if known.suspect_at_work and is_suspect(came_back, max_redeliveries):
+        return Postponed(_rung_after(came_back, rungs_ms), entry.envelope, "another that came back is worked on")
     return _not_yet(entry, known.now, rungs_ms)
 
 
@@ -53,8 +58,12 @@ def _counted(entry: Entry, known: Known, rungs_ms: tuple[int, ...]) -> Postponed
     # too. Each time it waits a rung longer: a process that has to be started again is not ended at once again.
     lost = TaskError(code="lost", message="the delivery came back unsettled: its process or connection ended")
     past = PastAttempt(number=entry.attempt, host=known.host, error=lost, ended_at=known.now)
-    rung = rungs_ms[min(entry.envelope.redeliveries, len(rungs_ms) - 1)]
+    rung = _rung_after(entry.envelope.redeliveries, rungs_ms)
     return Postponed(rung, entry.envelope.lost(past), "delivered again")
+
+
+def _rung_after(redeliveries: int, rungs_ms: tuple[int, ...]) -> int:
+    return rungs_ms[min(redeliveries, len(rungs_ms) - 1)]
 
 
 def _not_yet(entry: Entry, now: datetime, rungs_ms: tuple[int, ...]) -> Postponed | None:

@@ -23,6 +23,7 @@ from bus.retry import RetryPolicy
 from bus.runner import Handler, Runner
 from bus.settlement import Settlement, acknowledge
 from bus.slots import Slots
+from bus.suspects import Suspects, is_suspect
 from bus.task_publisher import TaskPublisher
 from bus.topology import Topology
 from schemas import EventKind, TaskStatus, now
@@ -59,8 +60,9 @@ class Consumer:
         policy: RetryPolicy | None = None,
         patience: Patience | None = None,
         cancellations: Cancellations | None = None,
+        suspects: Suspects | None = None,
     ) -> None:
-        """`cancellations` is shared by the consumers of a process; without it, only `cancel` is known here."""
+        """`cancellations` and `suspects` are shared by the consumers of a process; each has its own without them."""
         self.agent = agent
         self.prefetch = prefetch
         self.reason: str | None = None
@@ -76,7 +78,8 @@ class Consumer:
         self._inflight = InFlight()
         self._policy = policy or RetryPolicy()
         self._patience = patience or Patience()
-        self._cancellations = cancellations or Cancellations()
+        self._cancellations = Cancellations() if cancellations is None else cancellations
+        self._suspects = Suspects() if suspects is None else suspects
         self._runner = Runner(handler, self._publisher, self._policy, topology.rungs_ms, self._patience)
         self._settlement = Settlement(agent, self._publisher, self._inflight, self._restore)
         self._slots = Slots(prefetch)
@@ -235,15 +238,19 @@ class Consumer:
             cancelled=incoming.task.id in self._cancellations,
             cancel_reason=self._cancellations.reason_of(incoming.task.id),
             came_back=delivery.redelivered and not returned and not self._publisher.broker_counts,
+            suspect_at_work=self._suspects.at_work,
         )
 
     async def _attend_to(self, entry: Entry, known: Known) -> None:
         with structlog.contextvars.bound_contextvars(agent=self.agent, task=entry.task.id, attempt=entry.attempt):
             early = before_work(entry, known, self._topology.rungs_ms, self._policy.max_redeliveries)
-            if early is None:
-                await self._work_on(entry)
-            else:
+            if early is not None:
                 await self._settlement.settle(entry, early)
+            elif is_suspect(entry.envelope.redeliveries, self._policy.max_redeliveries):
+                with self._suspects.working_on():
+                    await self._work_on(entry)
+            else:
+                await self._work_on(entry)
 
     async def _work_on(self, entry: Entry) -> None:
         self._publisher.event(entry, EventKind.ACCEPTED, queue_wait=entry.queue_wait)

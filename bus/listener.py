@@ -9,7 +9,7 @@ import structlog
 
 from bus.broker import Broker, ConsumerState, OnState, Subscription
 from bus.ending import end_tasks
-from bus.errors import ConnectionLost, DecodeError
+from bus.errors import BusError, ConnectionLost, DecodeError
 from bus.message import Delivery, Message
 from bus.topology import Topology
 
@@ -71,8 +71,9 @@ class Listener(Generic[T]):
         try:
             async with asyncio.timeout(2):
                 await self._broker.delete_queue(self.queue)
-        except (ConnectionLost, TimeoutError):
-            log.debug("listener.left_behind", queue=self.queue)
+        except (BusError, TimeoutError) as error:
+            # Cut off, or its node in a cluster is down. It expires by itself.
+            log.debug("listener.left_behind", queue=self.queue, reason=str(error))
 
     async def __aiter__(self) -> AsyncIterator[T]:
         while True:

@@ -24,6 +24,7 @@ from bus.control import ControlLink
 from bus.ending import end_tasks
 from bus.errors import BusError
 from bus.retry import RetryPolicy
+from bus.suspects import Suspects
 from bus.topology import Topology
 from schemas import CancelTask
 
@@ -62,6 +63,7 @@ class Host:
         )
         self.pool = pool or make_pool(settings)
         self._cancellations = Cancellations()
+        self._suspects = Suspects()
         self.consumers = [self._consumer_of(agent) for agent in agents]
         self._control = ControlLink(self.broker, self.topology, self.name, names, self._cancel)
         staff = list(zip(agents, self.consumers, strict=True))
@@ -147,6 +149,7 @@ class Host:
             policy=policy_of(agent),
             patience=self.settings.patience(agent.task_timeout, agent.name),
             cancellations=self._cancellations,
+            suspects=self._suspects,
         )
 
     def _cancel(self, control: CancelTask) -> None:

@@ -17,8 +17,8 @@ POISON = "poison"
 MAX_REDELIVERIES = 2
 PREFETCH = 3
 
-MOMENT = 0.3
-"""Seconds that the poisonous task takes to kill its process: others beside it are done meanwhile."""
+MOMENT = 0.2
+"""Seconds that the poisonous task takes to kill its process. The others take longer: each death is theirs as well."""
 
 
 async def handle(attempt: Attempt) -> TaskResult:
@@ -26,6 +26,7 @@ async def handle(attempt: Attempt) -> TaskResult:
     if attempt.task.prompt == POISON:
         await asyncio.sleep(MOMENT)
         os.kill(os.getpid(), signal.SIGKILL)
+    await asyncio.sleep(2 * MOMENT)
     return completed(attempt)
 
 

@@ -94,6 +94,7 @@ class TcpProxy:
         link = asyncio.create_task(self._forward(reader, writer), name="proxy.link")
         self._links.add(link)
         link.add_done_callback(self._links.discard)
+        link.add_done_callback(lambda _: writer.close())  # also of a link that was cut before it began
 
     async def _forward(self, near: asyncio.StreamReader, to_near: asyncio.StreamWriter) -> None:
         with suppress(OSError), _ending(to_near):

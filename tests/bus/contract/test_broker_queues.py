@@ -69,7 +69,11 @@ async def test_a_paused_subscription_takes_nothing_and_can_still_settle(world: W
         await taken.subscription.pause()
         assert taken.subscription.state is ConsumerState.PAUSED
         await held.ack()
-        assert await world.broker.queue_info(world.queue) == QueueInfo(world.queue, ready=1, consumers=0)
+
+        async def nobody_takes() -> bool:
+            return await world.broker.queue_info(world.queue) == QueueInfo(world.queue, ready=1, consumers=0)
+
+        await wait_until(nobody_takes, what="one message and no consumer")  # a quorum queue counts a moment later
         taken.subscription.resume()
         assert await taken.bodies(1) == [b"b"]
         await wait_until(lambda: taken.subscription.state is ConsumerState.CONSUMING, what="the consumer")

@@ -10,6 +10,7 @@ from bus.runner import Attempt
 from schemas import TaskResult, TaskStatus
 from tests.support.at_work import error_of
 from tests.support.bus_world import AGENT, Worker, World, completed, within
+from tests.support.fault_world import every_result
 from tests.support.obedience import declare_logs, obedient
 from tests.support.waiting import wait_until
 
@@ -127,3 +128,16 @@ async def test_a_host_that_starts_after_a_task_was_cancelled_obeys(world: World)
         result = await ends.next()
     assert (result.status, worker.runs) == (TaskStatus.CANCELLED, 0)
     assert error_of(result).message == "cancelled before the work: too late for me"
+
+
+async def test_a_cancelled_task_that_comes_back_from_a_crash_is_neither_counted_nor_tried_again(world: World) -> None:
+    worker = Worker(hold=True)
+    task = await world.client.submit(AGENT, "x")
+    async with world.consumer(worker):  # left without a stop, as by a process that dies
+        await worker.next()
+    following = world.consumer(worker)
+    following.cancel(task.id)
+    async with every_result(world) as results, following:
+        result = await within(anext(results))
+    assert (result.task_id, result.status, result.history) == (task.id, TaskStatus.CANCELLED, ())
+    assert worker.runs == 1

@@ -8,7 +8,7 @@ from bus.errors import RetryableError
 from bus.task_publisher import TaskPublisher
 from schemas import TaskResult, TaskStatus
 from tests.support.at_work import AtWork, at_work, raising
-from tests.support.bus_world import AGENT, Worker, World, within
+from tests.support.bus_world import AGENT, Worker, World, taking, within
 from tests.support.entries import entry_of
 from tests.support.faulty_brokers import LosesConfirms
 
@@ -90,6 +90,6 @@ async def test_a_retry_whose_confirm_was_lost_runs_once(world: World, prefetch: 
 async def test_a_copy_whose_confirm_was_lost_says_so(world: World) -> None:
     publisher = TaskPublisher(LosesConfirms(world.broker, world.topology.tasks), world.topology, AGENT, "host-1")
     await publisher.hand_back(entry_of(Envelope(2, redeliveries=1)))
-    await world.until_ready(world.queue, 2)
-    envelopes = [read_envelope((await world.take(world.queue)).headers) for _ in range(2)]
+    async with taking(world.broker, world.queue, prefetch=2) as taken:
+        envelopes = [read_envelope((await taken.next()).message.headers) for _ in range(2)]
     assert envelopes == [Envelope(2, redeliveries=1, copies=1, repeated=repeated) for repeated in (False, True)]
