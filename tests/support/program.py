@@ -10,7 +10,7 @@ from pathlib import Path
 
 SUTAZAI = str(Path(sys.executable).with_name("sutazai"))
 
-LIMIT = 20.0
+LIMIT = 45.0
 """Seconds in which a program must say or do what a test waits for."""
 
 
