@@ -51,8 +51,11 @@ format: $(VENV)/.dev ## Rewrite the formatting
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
-bench: $(VENV)/.dev ## Measure; see benchmarks/
+bench: $(VENV)/.dev ## Measure the main job; see benchmarks/ for more
 	@$(BIN)/python benchmarks/main_job.py $(ARGS)
+
+chaos: $(VENV)/.dev ## A storm of faults over real processes: is anything lost? Three minutes
+	@$(BIN)/python benchmarks/chaos.py $(ARGS)
 
 docs: $(VENV)/.dev ## Write docs/cli.md anew from the command line's own help
 	@$(BIN)/python -m typer agents.cli.main utils docs --name sutazai --title "The command line" --output docs/cli.md

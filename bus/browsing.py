@@ -3,9 +3,9 @@
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 
-from aio_pika.abc import AbstractChannel, AbstractQueue
+from aio_pika.abc import AbstractQueue
 
-from bus.amqp_errors import LOST, mapped_errors
+from bus.amqp_errors import mapped_errors
 from bus.connection import RPC_TIMEOUT_SECONDS, Connection
 from bus.message import Delivery
 from bus.subscription import delivery_of
@@ -18,22 +18,12 @@ async def browsing(connection: Connection, queue: str) -> AsyncIterator[AsyncIte
     Each message costs one way to the broker and back, and only the one at hand is kept in memory. A quorum queue counts
     each look as a delivery and mixes up the order of what returns.
     """
-    # A channel of its own: all that is not settled on it at the end was only looked at.
+    # A channel of its own: its end returns all that was not settled on it.
     async with connection.channel() as channel:
         with mapped_errors(f"looking into queue {queue!r}"):
             found = await channel.declare_queue(queue, passive=True, timeout=RPC_TIMEOUT_SECONDS)
-        try:
-            async with contextlib.aclosing(_deliveries(found)) as waiting:
-                yield waiting
-        finally:
-            await _return_all(channel)
-
-
-async def _return_all(channel: AbstractChannel) -> None:
-    """Return what was not settled. A quorum queue would notice the channel's end too late for the next look."""
-    with contextlib.suppress(*LOST):
-        underlay = await channel.get_underlay_channel()
-        await underlay.basic_nack(0, multiple=True, requeue=True)
+        async with contextlib.aclosing(_deliveries(found)) as waiting:
+            yield waiting
 
 
 async def _deliveries(queue: AbstractQueue) -> AsyncGenerator[Delivery, None]:

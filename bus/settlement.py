@@ -11,7 +11,8 @@ from bus.connection import back_off
 from bus.errors import BusError, ConnectionLost, MessageTooLarge, TopologyError, Unroutable
 from bus.inflight import Entry, InFlight
 from bus.message import Delivery
-from bus.outcome import Buried, Finished, HandedBack, Outcome, Postponed, TriedAgain, without_result
+from bus.outcome import Buried, Finished, HandedBack, Outcome, Postponed, TriedAgain, buried, without_result
+from bus.retry import Failure
 from bus.task_publisher import TaskPublisher
 from schemas import EventKind, TaskResult, TaskStatus
 
@@ -34,6 +35,14 @@ class Settlement:
 
     async def settle(self, entry: Entry, outcome: Outcome) -> None:
         """Carry out the outcome of one attempt."""
+        try:
+            await self._carry_out(entry, outcome)
+        except MessageTooLarge as error:
+            # A copy is a little larger than what was published. Who came in under the limit by less ends here.
+            failure = Failure("task_too_large", str(error), retryable=False)
+            await self._carry_out(entry, buried(entry, TaskStatus.FAILED, failure, 0.0, "permanent"))
+
+    async def _carry_out(self, entry: Entry, outcome: Outcome) -> None:
         match outcome:
             case Finished(result):
                 await self._finish(entry, result)

@@ -6,7 +6,7 @@ import pytest
 
 from bus import consumer as consumer_module
 from bus import runner as runner_module
-from bus.errors import MessageTooLarge
+from bus.errors import MessageTooLarge, RetryableError
 from bus.message import Message
 from bus.runner import Attempt
 from schemas import EventKind, TaskError, TaskResult, TaskStatus
@@ -42,6 +42,19 @@ class OnceBroken(Through):
             self.broken = True
             raise RuntimeError("a fault of ours")
         super().announce(exchange, key, message)
+
+
+async def test_a_task_whose_copy_is_too_large_fails_in_place_of_being_tried_again(world: World) -> None:
+    async def busy(_: Attempt) -> TaskResult:
+        raise RetryableError("busy")
+
+    async with world.client.results() as results, world.consumer(busy, broker=SmallBroker(world.broker)):
+        await world.publish_plain(AGENT, '{"prompt": "%s"}' % ("x" * 900), {"message_id": "t-1"})
+        result = await within(anext(results))
+    assert (result.task_id, result.status) == ("t-1", TaskStatus.FAILED)
+    assert result["error"].code == "task_too_large"
+    assert len((await world.take(world.topology.dead_queue(AGENT))).body) == 914
+    assert await world.ready(world.queue) == 0
 
 
 async def test_a_result_that_is_too_large_ends_the_task_as_failed(world: World) -> None:
