@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export LD_LIBRARY_PATH := $(CURDIR)/$(VENV)/lib$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq
 
-.PHONY: help install install-dev demo test test-random test-brokers check format bench docs lock clean
+.PHONY: help install install-dev demo test test-random test-brokers check format bench chaos docs lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14

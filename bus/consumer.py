@@ -23,7 +23,7 @@ from bus.retry import RetryPolicy
 from bus.runner import Handler, Runner
 from bus.settlement import Settlement, acknowledge
 from bus.slots import Slots
-from bus.suspects import Suspects, is_suspect
+from bus.suspects import SETTLING_SECONDS, Suspects, is_suspect
 from bus.task_publisher import TaskPublisher
 from bus.topology import Topology
 from schemas import EventKind, TaskStatus, now
@@ -248,6 +248,7 @@ class Consumer:
                 await self._settlement.settle(entry, early)
             elif is_suspect(entry.envelope.redeliveries, self._policy.max_redeliveries):
                 with self._suspects.working_on():
+                    await self._until_shut(SETTLING_SECONDS)
                     await self._work_on(entry)
             else:
                 await self._work_on(entry)
@@ -279,6 +280,9 @@ class Consumer:
 
     async def _cool(self, outcome: Outcome) -> None:
         if isinstance(outcome, HandedBack):
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(COOLING_SECONDS):
-                    await self._shut.wait()
+            await self._until_shut(COOLING_SECONDS)
+
+    async def _until_shut(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._shut.wait()

@@ -10,6 +10,10 @@ from typing import Final
 SUSPECT_FROM: Final = 2
 """Redeliveries that make a suspect. One comes with every restart of a host, and costs nothing but a second."""
 
+SETTLING_SECONDS: Final = 0.5
+"""Before a suspect is worked on. The others that were delivered with it are put off meanwhile: what ends a process at
+once would else end it before they are settled."""
+
 
 class Suspects:
     """Shared by the consumers of a process."""

@@ -136,6 +136,7 @@ async def test_no_task_runs_twice_at_once_and_each_ends_once_or_says_that_it_may
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consumer_module, "COOLING_SECONDS", 0.01)
+    monkeypatch.setattr(consumer_module, "SETTLING_SECONDS", 0.01)
     draw = Random(seed)  # noqa: S311 - it must be the same again
     async with memory_world(f"storm-{seed}") as world, every_result(world) as results:
         server = world.broker.description.split("memory://")[1].split()[0]

@@ -48,9 +48,13 @@ async def test_a_task_whose_copy_is_too_large_fails_in_place_of_being_tried_agai
     async def busy(_: Attempt) -> TaskResult:
         raise RetryableError("busy")
 
-    async with world.client.results() as results, world.consumer(busy, broker=SmallBroker(world.broker)):
+    async with (
+        world.client.results() as results,
+        world.consumer(busy, broker=SmallBroker(world.broker)) as consumer,
+    ):
         await world.publish_plain(AGENT, '{"prompt": "%s"}' % ("x" * 900), {"message_id": "t-1"})
         result = await within(anext(results))
+        await within(consumer.stop(grace=5))
     assert (result.task_id, result.status) == ("t-1", TaskStatus.FAILED)
     assert result["error"].code == "task_too_large"
     assert len((await world.take(world.topology.dead_queue(AGENT))).body) == 914
