@@ -34,8 +34,9 @@ from bus.errors import (
     VhostRefused,
 )
 
-LOST: Final = (AMQPError, PAMQPException, OSError, RuntimeError)
-"""What aio-pika raises when a connection or channel is gone; RuntimeError comes from writers already closed."""
+LOST: Final = (AMQPError, PAMQPException, OSError, RuntimeError, StopAsyncIteration)
+"""What aio-pika raises when a connection or channel is gone. RuntimeError comes from writers already closed,
+StopAsyncIteration from a peer that accepts and closes at once (under uvloop, from aiormq's reader of frames)."""
 
 _MEANINGS: Final[tuple[tuple[type[BaseException], type[BusError], str], ...]] = (
     (ReturnedError, Unroutable, "no queue took the message"),
@@ -50,6 +51,7 @@ _MEANINGS: Final[tuple[tuple[type[BaseException], type[BusError], str], ...]] = 
     (PAMQPException, ConnectionLost, "the connection was lost"),
     (OSError, ConnectionLost, "the connection was lost"),
     (RuntimeError, ConnectionLost, "the connection was lost"),
+    (StopAsyncIteration, ConnectionLost, "the connection was lost"),
 )
 
 

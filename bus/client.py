@@ -54,17 +54,22 @@ class Client:
         await self.send(task)
         return task
 
-    async def send(self, task: TaskMessage, *, reply_to: str | None = None) -> None:
-        """Publish a task that is made already; `reply_to` names a queue that gets the result as well."""
+    async def send(self, task: TaskMessage, *, reply_to: str | None = None, again: bool = False) -> None:
+        """Publish a task that is made already; `reply_to` names a queue that gets the result as well.
+
+        `again`: it was sent before, and nobody knows whether it has arrived, as after a PublishTimeout. A second result
+        that comes of it is then marked as `redelivered`.
+        """
         await self._must_know(task.agent)
         message = codec.encode_task(task, reply_to=reply_to)
-        await self.broker.publish(self.topology.tasks, task.agent, message, again=repeated(message))
+        second = repeated(message)
+        await self.broker.publish(self.topology.tasks, task.agent, second if again else message, again=second)
 
     async def cancel(self, task_id: str, *, agent: str | None = None, reason: str | None = None) -> None:
         """Say that nobody wants a task any more. It ends as `cancelled`: at once if it runs, else when it is delivered.
 
-        A task that has its result already keeps it. `agent` spares the hosts of other agents the message. Hosts that
-        start within a day hear of it too, where the broker has streams.
+        A task that has its result already keeps it, unless a crash has it delivered again. `agent` spares the hosts of
+        other agents the message. Hosts that start within a day hear of it too, where the broker has streams.
 
         Raises:
             pydantic.ValidationError: the id is no task's, or the agent's name no agent's.

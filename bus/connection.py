@@ -203,6 +203,9 @@ class Connection:
             except ConnectError as error:
                 # At run time a refused login may heal as well: the broker may still be loading its definitions.
                 log.warning("connection.retrying", name=self.name, attempt=attempt + 1, reason=str(error))
+            except Exception:
+                # Whatever it is, a connection that nobody brings up any more would silence the whole process.
+                log.exception("connection.crashed", name=self.name, attempt=attempt + 1)
         raise AssertionError("unreachable: count() never ends")
 
     def _set(self, connection: AbstractConnection | None, state: LinkState) -> None:

@@ -1,9 +1,10 @@
 """One supervised consumer on one RabbitMQ queue: it comes back after any loss, and pauses when told to."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
@@ -13,6 +14,7 @@ from bus.amqp_errors import mapped_errors, words_of
 from bus.broker import ConsumerState, OnState
 from bus.connection import RPC_TIMEOUT_SECONDS, Connection, back_off
 from bus.ending import end_tasks
+from bus.envelope import repeated
 from bus.errors import BusError, ConnectionLost
 from bus.message import Delivery, Message
 
@@ -68,6 +70,18 @@ def delivery_of(incoming: AbstractIncomingMessage) -> RabbitDelivery:
         headers=dict(incoming.headers),
     )
     return RabbitDelivery(message, incoming.routing_key or "", bool(incoming.redelivered), incoming)
+
+
+def left_ladder_before(headers: Mapping[str, Any], moment: datetime) -> bool:
+    """Whether a message came off a rung at or before `moment`, by the broker's clock, which tells whole seconds.
+
+    A rung that is interrupted in the instant of the move, as by a restart, makes it again, and neither message is
+    marked as redelivered. What has left it before a consumer's channel was opened may have been handed out before.
+    """
+    deaths = headers.get("x-death")
+    latest = deaths[0] if isinstance(deaths, list) and deaths else None
+    left = latest.get("time") if isinstance(latest, Mapping) else None
+    return isinstance(left, datetime) and left.tzinfo is not None and left <= moment
 
 
 def _milliseconds(seconds: object) -> str | None:
@@ -147,6 +161,7 @@ class RabbitSubscription:
 
     async def _consume_on(self, channel: AbstractChannel) -> None:
         """Consume on one channel, with pauses, until the channel or the consumer is taken away."""
+        self._opened = datetime.now(UTC)
         await self._prepare()
         with mapped_errors(f"preparing to consume {self._queue!r}"):
             async with asyncio.timeout(RPC_TIMEOUT_SECONDS):
@@ -188,7 +203,10 @@ class RabbitSubscription:
 
     async def _receive(self, incoming: AbstractIncomingMessage) -> None:
         # aiormq runs this in a task of the channel, which it cancels with the channel: no work may happen here.
-        self._on_delivery(delivery_of(incoming))
+        delivery = delivery_of(incoming)
+        if left_ladder_before(delivery.message.headers, self._opened):
+            delivery = replace(delivery, message=repeated(delivery.message))
+        self._on_delivery(delivery)
 
     async def _watch(self, channel: AbstractChannel) -> asyncio.Event:
         """Return an event that is set once the channel has died or the broker has cancelled the consumer."""

@@ -11,8 +11,6 @@ import structlog
 from benchmarks.chaos_storm.workload import Order
 from bus.broker import Broker
 from bus.client import Client
-from bus.codec import encode_task
-from bus.envelope import repeated
 from bus.errors import BusError
 from bus.topology import Topology
 
@@ -30,8 +28,6 @@ class Publisher:
     def __init__(self, broker: Broker, topology: Topology, reply_queue: str) -> None:
         self.tries: Counter[str] = Counter()
         """Publishes of each task that this publisher knows of."""
-        self._broker = broker
-        self._topology = topology
         self._client = Client(broker, topology)
         self._reply_queue = reply_queue
 
@@ -49,17 +45,14 @@ class Publisher:
             await self._cancel(order)
 
     async def _publish(self, order: Order) -> None:
-        message = encode_task(order.task(), reply_to=self._reply_queue if order.wants_reply else None)
-        again = repeated(message)
-        exchange = self._topology.tasks
+        task, reply_to = order.task(), self._reply_queue if order.wants_reply else None
         while True:
             self.tries[order.id] += 1
             try:
-                return await self._broker.publish(exchange, order.agent, message, timeout=CONFIRM_SECONDS, again=again)
-            except BusError as error:
+                async with asyncio.timeout(CONFIRM_SECONDS):
+                    return await self._client.send(task, reply_to=reply_to, again=self.tries[order.id] > 1)
+            except (BusError, TimeoutError) as error:
                 log.info("order.published_again", task=order.id, reason=str(error))
-            # Nobody knows whether it has arrived, and the next one says so.
-            message = again
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def _cancel(self, order: Order) -> None:

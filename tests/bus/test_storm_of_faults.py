@@ -33,8 +33,8 @@ FATES = (
 )
 
 
-class SlowConfirms(Through):
-    """A broker whose confirms take a moment, so that faults fall between a publish and its acknowledgement."""
+class Distant(Through):
+    """A broker at a distance, so that faults fall between the steps of a settlement."""
 
     def __init__(self, broker: MemoryBroker, draw: Random) -> None:
         super().__init__(broker)
@@ -50,8 +50,9 @@ class SlowConfirms(Through):
         timeout: float | None = 30.0,
         again: Message | None = None,
     ) -> None:
+        await asyncio.sleep(self._draw.uniform(0, 0.003))
         await super().publish(exchange, key, message, mandatory=mandatory, timeout=timeout, again=again)
-        await asyncio.sleep(self._draw.uniform(0, 0.005))
+        await asyncio.sleep(self._draw.uniform(0, 0.003))
 
 
 class Host:
@@ -68,9 +69,9 @@ class Host:
     async def start(self) -> None:
         self._running.clear()
         self.broker = await self._life.enter_async_context(MemoryBroker(self._server))
-        slow = SlowConfirms(self.broker, self._draw)
+        distant = Distant(self.broker, self._draw)
         self.consumer = Consumer(
-            slow, self._topology, AGENT, self._handle, host=self._name, prefetch=PREFETCH, policy=POLICY
+            distant, self._topology, AGENT, self._handle, host=self._name, prefetch=PREFETCH, policy=POLICY
         )
         await self._life.enter_async_context(self.consumer)
 
