@@ -24,8 +24,8 @@ DELIVERY_LIMIT: Final = 20
 """Quorum queues: a safety net below our own count of redeliveries, which also answers. 3.10 has no default."""
 
 NO_LIMIT: Final = 1_000_000_000
-"""Deliveries of what is only looked at. Quorum queues of 4.x drop a message after 20 of them, and -1, their own word
-for no limit, has 3.10 drop it after one."""
+"""Deliveries of what is only looked at or listened to. Quorum queues of 4.x drop a message after 20 of them, and -1,
+their own word for no limit, has 3.10 drop it after one."""
 
 LOG_ARGUMENTS: Final[Mapping[str, Argument]] = {
     "x-queue-type": "stream",
@@ -199,7 +199,7 @@ class Topology:
         exchanges = (*map(Exchange, topics), Exchange(self.tasks, alternate=self.unrouted))
         rungs = tuple(Queue(self.delay_queue(ms), self._rung(ms)) for ms in self.rungs_ms)
         bindings = tuple(Binding(self.delay, self.delay_queue(ms), f"{ms}.#") for ms in self.rungs_ms)
-        unrouted = Queue(self.unrouted, {**self._looked_at, **self._bounded})
+        unrouted = Queue(self.unrouted, {**self._unlimited, **self._bounded})
         return Plan(exchanges, (*rungs, unrouted), (*bindings, Binding(self.unrouted, self.unrouted, "#")))
 
     def logs(self) -> tuple[Plan, ...]:
@@ -215,7 +215,7 @@ class Topology:
         return Plan(
             queues=(
                 Queue(task, self._task_arguments(agent)),
-                Queue(dead, self._looked_at),
+                Queue(dead, self._unlimited),
             ),
             bindings=(
                 Binding(self.tasks, task, agent),
@@ -227,8 +227,9 @@ class Topology:
     def listener(self, family: str, listener: str, exchange: str | None, keys: tuple[str, ...]) -> Plan:
         """Return a listener's own queue, bound to `exchange` by `keys`."""
         name = self.listener_queue(family, listener)
+        # Of the tasks' type: in a cluster, a classic one on a dead node would have every result to it refused.
         arguments: dict[str, Argument] = {
-            "x-queue-type": QueueType.CLASSIC.value,
+            **self._unlimited,
             "x-expires": LISTENER_EXPIRES_MS,
             "x-max-length": LISTENER_MAX_LENGTH,
         }
@@ -239,7 +240,7 @@ class Topology:
         return Plan((Exchange(exchange),), (Queue(name, arguments),), bindings)
 
     @property
-    def _looked_at(self) -> dict[str, Argument]:
+    def _unlimited(self) -> dict[str, Argument]:
         limit = {"x-delivery-limit": NO_LIMIT} if self.queue_type is QueueType.QUORUM else {}
         return {"x-queue-type": self.queue_type.value, **limit}
 

@@ -40,7 +40,6 @@ async def test_a_killed_leader_costs_no_task_and_work_resumes(
         assert_each_ended_once(fleet)
 
 
-@pytest.mark.xfail(reason="a listener's queue is classic whatever the queue type, and gone with its node", strict=True)
 async def test_a_listener_on_the_killed_node_misses_no_result(
     cluster: Cluster, record_property: RecordProperty
 ) -> None:

@@ -102,7 +102,14 @@ def test_no_queue_has_what_some_version_refuses(kind: QueueType) -> None:
         assert "x-queue-type" in queue.arguments
         assert not {"x-queue-mode", "x-queue-version", "x-consumer-timeout"} & queue.arguments.keys()
         if queue.arguments["x-queue-type"] == "quorum":
-            assert not {"x-max-priority", "x-expires"} & queue.arguments.keys()
+            assert "x-max-priority" not in queue.arguments
+
+
+@pytest.mark.parametrize("kind", QueueType)
+def test_a_listener_s_queue_is_of_the_tasks_type_and_may_be_delivered_from_without_end(kind: QueueType) -> None:
+    (queue,) = Topology(queue_type=kind).listener("results", "me", "sutazai.results", ("#",)).queues
+    assert queue.arguments["x-queue-type"] == kind.value
+    assert ("x-delivery-limit" in queue.arguments) is (kind is QueueType.QUORUM)
 
 
 def test_tasks_for_nobody_go_to_the_unrouted_queue() -> None:
