@@ -14,6 +14,7 @@ from bus.broker import Broker, ConsumerState, OnState, Subscription
 from bus.cancellations import Cancellations
 from bus.codec import IncomingTask, receive_task
 from bus.ending import end_tasks
+from bus.endings import Endings
 from bus.errors import ConnectionLost
 from bus.inflight import Entry, InFlight
 from bus.message import Delivery
@@ -81,7 +82,7 @@ class Consumer:
         self._cancellations = Cancellations() if cancellations is None else cancellations
         self._suspects = Suspects() if suspects is None else suspects
         self._runner = Runner(handler, self._publisher, self._policy, topology.rungs_ms, self._patience)
-        self._settlement = Settlement(agent, self._publisher, self._inflight, self._restore)
+        self._settlement = Settlement(agent, self._publisher, self._inflight, self._restore, Endings(broker, topology))
         self._slots = Slots(prefetch)
         self._shut = asyncio.Event()
         self._idle = asyncio.Event()
@@ -221,23 +222,24 @@ class Consumer:
             log.info("delivery.duplicate", agent=self.agent, task=incoming.task.id)
             await acknowledge(delivery)
         else:
-            known = self._known(incoming, delivery)
+            returned = self._inflight.was_returned(incoming)
+            known = self._known(incoming, came_back=delivery.redelivered and not returned)
             waited = max(0.0, (known.now - incoming.task.created_at).total_seconds())
             entry = self._inflight.begin(incoming, delivery, waited, delivered_at)
+            entry.returned = returned
             try:
                 await self._attend_to(entry, known)
             finally:
                 # Settled or not: what is delivered again after a fault of ours must not join a task that is over.
                 self._inflight.forget(entry)
 
-    def _known(self, incoming: IncomingTask, delivery: Delivery) -> Known:
-        returned = self._inflight.was_returned(incoming)
+    def _known(self, incoming: IncomingTask, *, came_back: bool) -> Known:
         return Known(
             now=now(),
             host=self._publisher.host,
             cancelled=incoming.task.id in self._cancellations,
             cancel_reason=self._cancellations.reason_of(incoming.task.id),
-            came_back=delivery.redelivered and not returned and not self._publisher.broker_counts,
+            came_back=came_back and not self._publisher.broker_counts,
             suspect_at_work=self._suspects.at_work,
         )
 

@@ -39,6 +39,14 @@ class Entry:
     is_copied: bool = False
     """Whether a copy of it is on its way to its queue or the ladder, and takes its place."""
 
+    returned: bool = False
+    """Whether it was this host that handed it back before."""
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether somebody else may have done the task, or be about to: it came back, or is going to elsewhere."""
+        return (self.redelivered and not self.returned) or self.is_orphan
+
     @property
     def task(self) -> TaskMessage:
         """The task."""

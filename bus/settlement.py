@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from bus.connection import back_off
+from bus.endings import Endings
 from bus.errors import BusError, ConnectionLost, MessageTooLarge, TopologyError, Unroutable
 from bus.inflight import Entry, InFlight
 from bus.message import Delivery
@@ -23,13 +24,19 @@ class Settlement:
     """Settles the deliveries of one consumer, with one branch for each outcome."""
 
     def __init__(
-        self, agent: str, publisher: TaskPublisher, inflight: InFlight, restore: Callable[[], Awaitable[None]]
+        self,
+        agent: str,
+        publisher: TaskPublisher,
+        inflight: InFlight,
+        restore: Callable[[], Awaitable[None]],
+        endings: Endings,
     ) -> None:
         """`restore` declares the agent's topology again, for a broker that has lost it."""
         self._agent = agent
         self._restore = restore
         self._publisher = publisher
         self._inflight = inflight
+        self._endings = endings
         self.ended: Counter[TaskStatus] = Counter()
         """Terminal results so far, by status."""
 
@@ -44,6 +51,9 @@ class Settlement:
 
     async def _carry_out(self, entry: Entry, outcome: Outcome) -> None:
         match outcome:
+            case Finished() | Buried() if await self._was_ended(entry):
+                log.info("task.ended_before", dropped=outcome.result.status.value)
+                await self._acknowledge_all(entry)
             case Finished(result):
                 await self._finish(entry, result)
             case Buried(result, failure, reason):
@@ -58,6 +68,10 @@ class Settlement:
             case HandedBack(reason):
                 log.info("task.handed_back", reason=reason)
                 await self._hand_back(entry)
+
+    async def _was_ended(self, entry: Entry) -> bool:
+        """Whether somebody else has given the task its terminal result. Two unreadable bodies are never one task."""
+        return entry.is_doubtful and entry.incoming.fault is None and await self._endings.has(entry.task)
 
     async def _hand_back(self, entry: Entry) -> None:
         if self._publisher.must_copy_back(entry):

@@ -75,7 +75,9 @@ class TaskPublisher:
         await self._broker.publish(self._topology.dead, self._agent, letter, timeout=None)
 
     async def _copy(self, entry: Entry, envelope: Envelope, exchange: str, key: str) -> None:
-        copy = copy_of(entry.message, entry.task, replace(envelope, copies=entry.copies))
+        # The copy of a task that may be done elsewhere as well says so: its result is then looked for, or marked.
+        told = replace(envelope, copies=entry.copies, repeated=envelope.repeated or entry.is_doubtful)
+        copy = copy_of(entry.message, entry.task, told)
         await self._broker.publish(exchange, key, copy, timeout=None, again=repeated(copy))
 
     def event(self, entry: Entry, kind: EventKind, **data: Any) -> None:

@@ -197,3 +197,18 @@ def test_an_expired_task_says_when_its_deadline_passed(entry: Entry, seconds: fl
     assert outcome.result.status is TaskStatus.EXPIRED
     assert isinstance(outcome.result.error, TaskError)
     assert outcome.result.error.message == f"the deadline 2026-11-22T13:00:00Z passed {when} the work"
+
+
+@pytest.mark.parametrize(
+    ("returned", "told"),
+    [
+        (None, "the handler returned NoneType, not TaskResult"),
+        ({"status": "completed"}, "the handler returned dict, not TaskResult"),
+        (result().model_copy(update={"result": object()}), "the handler's result cannot be written as JSON: "),
+    ],
+)
+def test_what_is_no_result_is_a_failure_of_the_handler(entry: Entry, returned: object, told: str) -> None:
+    outcome = outcome_of_result(entry, returned, 1.5)  # type: ignore[arg-type]  # what a careless handler returns
+    assert isinstance(outcome, Buried)
+    assert (outcome.reason, outcome.failure.code) == ("permanent", "invalid_result")
+    assert outcome.failure.message.startswith(told)

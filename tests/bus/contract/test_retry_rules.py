@@ -74,7 +74,6 @@ async def test_a_result_tells_what_happened_before_it(world: World) -> None:
     assert all(past.error.retryable and past.seconds > 0 for past in result.history)
     first, second = (past.ended_at for past in result.history)
     assert task.created_at <= first < second <= result.timestamp
-    assert not result.redelivered
 
 
 async def test_a_failure_tells_it_too_and_so_does_its_dead_letter(world: World) -> None:

@@ -1,0 +1,61 @@
+"""Whether a task has its terminal result already, by the log of results.
+
+Asked before a task that came back, as after a crash or a cut, is given a result: somebody may have given it one in the
+instant before its acknowledgement was lost. Without the log, or if it cannot be read in time, a second and marked
+result is published, since a lost one would be worse.
+"""
+
+import asyncio
+from contextlib import aclosing
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from bus.broker import Broker
+from bus.errors import BusError
+from bus.message import Message
+from bus.result_log import read_from, result_of
+from bus.topology import Topology
+from schemas import TaskMessage, now
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS: Final = 15.0
+"""What a look may take: a broker that restarts is back by then, and without it nothing could be published either."""
+
+LOOK_BACK: Final = timedelta(hours=1)
+"""How far back a look goes: what is torn away comes again within minutes, and a longer log takes long to read."""
+
+
+class Endings:
+    """The terminal results of one fleet, for looking one up."""
+
+    def __init__(self, broker: Broker, topology: Topology) -> None:
+        self._broker = broker
+        self._log = topology.results_log
+
+    async def has(self, task: TaskMessage) -> bool:
+        """Tell whether `task` is known to have its terminal result."""
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                return await self._look_for(task)
+        except (BusError, TimeoutError) as error:
+            log.debug("endings.unknown", task=task.id, reason=str(error) or "timed out")
+            return False
+
+    async def _look_for(self, task: TaskMessage) -> bool:
+        since = max(read_from(task.created_at), now() - LOOK_BACK)
+        async with aclosing(self._broker.read_log(self._log, since)) as messages:
+            async for message in messages:
+                if _ends(message, task.id):
+                    return True
+        return False
+
+
+def _ends(message: Message, task_id: str) -> bool:
+    # Most results are of other tasks, and reading one takes longer than finding that.
+    if task_id.encode() not in message.body:
+        return False
+    result = result_of(message)
+    return result is not None and result.task_id == task_id
