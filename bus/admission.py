@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bus.inflight import Entry
-from bus.outcome import Outcome, Postponed, buried, outcome_of_cancel
+from bus.outcome import Outcome, Postponed, buried, outcome_of_cancel, outcome_of_expiry
 from bus.retry import Failure, choose_rung
 from bus.suspects import is_suspect
 from schemas import PastAttempt, TaskError, TaskStatus
@@ -20,7 +20,8 @@ class Known:
 
     `cancelled`: that nobody wants it any more, and the reason told, maybe none. `came_back`: it was delivered before
     and came back unsettled, nobody has counted that yet, and it was not this host that handed it back.
-    `suspect_at_work`: another task that came back several times is being worked on in this process.
+    `suspect_at_work`: another task that came back several times is being worked on in this process. `still_running`:
+    an earlier attempt at this one goes on here, though it was told to end.
     """
 
     now: datetime
@@ -29,6 +30,7 @@ class Known:
     cancel_reason: str | None = None
     came_back: bool = False
     suspect_at_work: bool = False
+    still_running: bool = False
 
 
 def before_work(entry: Entry, known: Known, rungs_ms: tuple[int, ...], max_redeliveries: int) -> Outcome | None:
@@ -38,13 +40,23 @@ def before_work(entry: Entry, known: Known, rungs_ms: tuple[int, ...], max_redel
         return buried(entry, TaskStatus.REJECTED, failure, 0.0, "unreadable")
     if known.cancelled:
         return outcome_of_cancel(entry, known.cancel_reason, 0.0)
+    expires = entry.task.expires_at()
+    if expires is not None and expires <= known.now:
+        return outcome_of_expiry(entry, 0.0)
     came_back = entry.envelope.redeliveries + known.came_back
     if came_back > max_redeliveries:
         return _poison(entry, came_back)
+    return _later(entry, known, rungs_ms, max_redeliveries)
+
+
+def _later(entry: Entry, known: Known, rungs_ms: tuple[int, ...], max_redeliveries: int) -> Postponed | None:
+    redeliveries = entry.envelope.redeliveries
     if known.came_back:
         return _counted(entry, known, rungs_ms)
-    if known.suspect_at_work and is_suspect(came_back, max_redeliveries):
-        return Postponed(_rung_after(came_back, rungs_ms), entry.envelope, "another that came back is worked on")
+    if known.still_running:
+        return Postponed(rungs_ms[0], entry.envelope, "an earlier attempt has not ended yet")
+    if known.suspect_at_work and is_suspect(redeliveries, max_redeliveries):
+        return Postponed(_rung_after(redeliveries, rungs_ms), entry.envelope, "another that came back is worked on")
     return _not_yet(entry, known.now, rungs_ms)
 
 

@@ -58,7 +58,8 @@ _MEANINGS: Final[tuple[tuple[type[BaseException], type[BusError], str], ...]] = 
 def bus_error(error: BaseException, doing: str) -> BusError:
     """Return the bus's error for one of aio-pika's. `doing` completes "while ..."."""
     if isinstance(error, ChannelPreconditionFailed) and "larger than" in str(error.args):
-        return MessageTooLarge(f"the message is larger than the broker takes (max_message_size) while {doing}")
+        told = error.args[-1]
+        return MessageTooLarge(f"the message is larger than the broker takes (max_message_size) while {doing}: {told}")
     found = next((meaning for meaning in _MEANINGS if isinstance(error, meaning[0])), None)
     if found is None:
         raise error

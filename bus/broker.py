@@ -104,13 +104,15 @@ class Broker(Protocol):
         mandatory: bool = True,
         timeout: float | None = 30.0,
         again: Message | None = None,
+        once: bool = False,
     ) -> None:
         """Publish and wait for the broker's confirm. A lost connection in between is waited out and tried again.
 
         The broker may then have the message twice. `again` is what is sent in its place from the second try on, so
-        that the second one can say so.
+        that the second one can say so. `once`: it is not tried again, nor waited for a connection that is away.
 
         Raises:
+            ConnectionLost: `once`, and the connection is away or was lost; the message may still arrive.
             Unroutable: `mandatory`, and no queue took it.
             QueueFull: a queue refused it.
             PublishTimeout: no confirm within `timeout` seconds (None waits for ever); it may still arrive.

@@ -173,7 +173,7 @@ class Connection:
             log.warning("connection.lost", name=self.name)
         finally:
             self._set(None, LinkState.CONNECTING)
-            with contextlib.suppress(*LOST, TimeoutError):
+            with contextlib.suppress(ConnectionLost), mapped_errors("closing a connection"):
                 async with asyncio.timeout(2):
                     await connection.close()
 
@@ -252,6 +252,6 @@ def _is_blocked(connection: AbstractConnection) -> bool:
 
 async def close_quietly(channel: AbstractChannel) -> None:
     """Close a channel that may be gone already."""
-    with contextlib.suppress(*LOST, TimeoutError):
+    with contextlib.suppress(ConnectionLost), mapped_errors("closing a channel"):
         async with asyncio.timeout(2):
             await channel.close()

@@ -207,9 +207,13 @@ class Consumer:
         try:
             await self._take_in(delivery)
         except Exception:
-            # A fault of ours, not of the task. It is given back, slowly: kept, it would cost a slot for good.
             log.exception("delivery.crashed", agent=self.agent)
-            await asyncio.sleep(CRASH_SECONDS)
+            await self._give_back_slowly([delivery])
+
+    async def _give_back_slowly(self, deliveries: list[Delivery]) -> None:
+        # After a fault of ours, not of the task. Kept, it would cost a slot for good.
+        await asyncio.sleep(CRASH_SECONDS)
+        for delivery in deliveries:
             with contextlib.suppress(ConnectionLost):
                 await delivery.requeue()
 
@@ -229,6 +233,9 @@ class Consumer:
             entry.returned = returned
             try:
                 await self._attend_to(entry, known)
+            except Exception:
+                log.exception("delivery.crashed", agent=self.agent, task=entry.task.id)
+                await self._give_back_slowly(entry.deliveries)
             finally:
                 # Settled or not: what is delivered again after a fault of ours must not join a task that is over.
                 self._inflight.forget(entry)
@@ -241,6 +248,7 @@ class Consumer:
             cancel_reason=self._cancellations.reason_of(incoming.task.id),
             came_back=came_back and not self._publisher.broker_counts,
             suspect_at_work=self._suspects.at_work,
+            still_running=self._runner.works_on(incoming.key),
         )
 
     async def _attend_to(self, entry: Entry, known: Known) -> None:
@@ -261,6 +269,9 @@ class Consumer:
             await self._settlement.settle(entry, HandedBack(self.reason or "no slot was free in time"))
             return
         try:
+            if entry.is_orphan:
+                log.info("delivery.lost", reason="it was taken away while it waited: it comes again")
+                return
             outcome = await self._outcome_of_work(entry)
             await self._cool(outcome)
             await self._settlement.settle(entry, outcome)

@@ -22,6 +22,9 @@ log = structlog.get_logger(__name__)
 LOOK_BACK: Final = timedelta(days=1)
 """How old a cancellation may be for a host that has just started to obey it. A longer wait has a deadline."""
 
+LOOK_BACK_SECONDS: Final = 15.0
+"""A log that does not answer, as one whose nodes are down, must not keep a host from its work."""
+
 LOG_DAYS: Final = timedelta(days=8)
 """More than the control log keeps."""
 
@@ -104,12 +107,15 @@ class ControlLink:
 
     async def _look_back(self) -> None:
         try:
-            async with aclosing(controls_since(self._broker, self._topology, LOOK_BACK)) as controls:
+            async with (
+                asyncio.timeout(LOOK_BACK_SECONDS),
+                aclosing(controls_since(self._broker, self._topology, LOOK_BACK)) as controls,
+            ):
                 async for control in controls:
                     if isinstance(control, CancelTask):
                         self._on_cancel(control)
-        except BusError as error:
-            log.debug("control.no_log", reason=str(error))
+        except (BusError, TimeoutError) as error:
+            log.debug("control.no_log", reason=str(error) or "timed out")
 
     async def _greet(self) -> None:
         while True:

@@ -11,7 +11,7 @@ from bus.envelope import repeated
 from bus.errors import QueueFull
 from bus.letter import UNROUTED, Choice, DeadLetter, dead_letter_of, unrouted_letter_of
 from bus.message import Delivery
-from bus.replay import letter_id, replay_copy
+from bus.replay import letter_id, next_id, replay_copy
 from bus.task_publisher import TaskPublisher
 from bus.topology import Topology
 from schemas import AGENT_NAME_PATTERN, TaskError, TaskResult, TaskStatus, now
@@ -69,6 +69,9 @@ class DeadLetters:
         async with contextlib.aclosing(self._found(choice)) as found:
             async for letter, delivery in found:
                 if letter.task_id in made:
+                    continue
+                if letter.has_result and next_id(letter.task_id) in made:
+                    await delivery.ack()  # a second letter of one task, as a crash before its ack makes it
                     continue
                 if letter.agent not in known:
                     known[letter.agent] = await self._is_known(letter.agent)
@@ -141,6 +144,7 @@ class DeadLetters:
         )
         publisher = TaskPublisher(self._broker, self._topology, result.agent or "unknown", "")
         await publisher.result(result, letter.message)
+        await publisher.reply(result, letter.message)
 
 
 def _letter_of(delivery: Delivery, agent: str | None) -> DeadLetter:

@@ -17,12 +17,15 @@ from bus.errors import BusError
 from bus.message import Message
 from bus.result_log import read_from, result_of
 from bus.topology import Topology
-from schemas import TaskMessage, now
+from schemas import TaskMessage, TaskResult, now
 
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS: Final = 15.0
 """What a look may take: a broker that restarts is back by then, and without it nothing could be published either."""
+
+LOOKS: Final = 4
+"""Looks at once: each reads the log on a channel of its own."""
 
 LOOK_BACK: Final = timedelta(hours=1)
 """How far back a look goes: what is torn away comes again within minutes, and a longer log takes long to read."""
@@ -34,28 +37,29 @@ class Endings:
     def __init__(self, broker: Broker, topology: Topology) -> None:
         self._broker = broker
         self._log = topology.results_log
+        self._looks = asyncio.Semaphore(LOOKS)
 
-    async def has(self, task: TaskMessage) -> bool:
-        """Tell whether `task` is known to have its terminal result."""
+    async def find(self, task: TaskMessage) -> TaskResult | None:
+        """Return the terminal result that `task` has already, if it is known."""
         try:
-            async with asyncio.timeout(LOOK_SECONDS):
+            async with asyncio.timeout(LOOK_SECONDS), self._looks:
                 return await self._look_for(task)
         except (BusError, TimeoutError) as error:
             log.debug("endings.unknown", task=task.id, reason=str(error) or "timed out")
-            return False
+            return None
 
-    async def _look_for(self, task: TaskMessage) -> bool:
+    async def _look_for(self, task: TaskMessage) -> TaskResult | None:
         since = max(read_from(task.created_at), now() - LOOK_BACK)
         async with aclosing(self._broker.read_log(self._log, since)) as messages:
             async for message in messages:
-                if _ends(message, task.id):
-                    return True
-        return False
+                if (result := _result_of(message, task)) is not None:
+                    return result
+        return None
 
 
-def _ends(message: Message, task_id: str) -> bool:
+def _result_of(message: Message, task: TaskMessage) -> TaskResult | None:
     # Most results are of other tasks, and reading one takes longer than finding that.
-    if task_id.encode() not in message.body:
-        return False
+    if task.id.encode() not in message.body:
+        return None
     result = result_of(message)
-    return result is not None and result.task_id == task_id
+    return result if result is not None and (result.task_id, result.agent) == (task.id, task.agent) else None

@@ -54,7 +54,10 @@ OWN_HEADERS: Final = frozenset(
 """All headers that we write; a new life of a task begins without them."""
 
 COUNT_READ: Final = 1_000
-"""A count in a header beyond this is not ours."""
+"""A count of attempts or redeliveries in a header beyond this is not ours."""
+
+COPIES_READ: Final = 2**31
+"""Copies are made as often as a task is put off: their number has no limit that could be reached."""
 
 HISTORY_KEPT: Final = 20
 """Attempts in the history, the latest ones; a hundred with their errors would not fit into a frame."""
@@ -133,7 +136,7 @@ def read_envelope(headers: Mapping[str, Any]) -> Envelope:
         attempt=_count(headers.get(ATTEMPT_HEADER), 1),
         # Quorum queues count what comes back, under a name of their own.
         redeliveries=_count(headers.get(REDELIVERIES_HEADER), 0) + _count(headers.get("x-delivery-count"), 0),
-        copies=_count(headers.get(COPIES_HEADER), 0),
+        copies=_count(headers.get(COPIES_HEADER), 0, COPIES_READ),
         repeated=headers.get(REPEATED_HEADER) is True,
         history=_history(headers.get(HISTORY_HEADER)),
         not_before=_moment(headers.get(NOT_BEFORE_HEADER)),
@@ -226,9 +229,9 @@ def _sendable(value: Any) -> Any:
     return [_sendable(item) for item in value] if isinstance(value, list) else value
 
 
-def _count(value: object, least: int) -> int:
+def _count(value: object, least: int, most: int = COUNT_READ) -> int:
     is_count = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_count and isinstance(value, int) and least <= value <= COUNT_READ else least
+    return value if is_count and isinstance(value, int) and least <= value <= most else least
 
 
 def _history(value: object) -> tuple[PastAttempt, ...]:

@@ -65,7 +65,7 @@ class Entry:
     @property
     def is_orphan(self) -> bool:
         """Whether no delivery of it can be settled any more: the broker delivers it again."""
-        return not any(delivery.alive for delivery in self.deliveries)
+        return bool(self.deliveries) and not any(delivery.alive for delivery in self.deliveries)
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,6 +220,7 @@ class MemoryBroker:
         mandatory: bool = True,
         timeout: float | None = 30.0,  # noqa: ARG002 - the contract's; nothing here can take time
         again: Message | None = None,  # noqa: ARG002 - the contract's; nothing here is tried twice
+        once: bool = False,  # noqa: ARG002 - the same
     ) -> None:
         """See `Broker.publish`."""
         self._server.publish(exchange, key, _with_id(message), mandatory=mandatory)

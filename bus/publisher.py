@@ -15,7 +15,7 @@ from bus.amqp_errors import mapped_errors
 from bus.broker import LinkState
 from bus.connection import Connection, close_quietly
 from bus.ending import end_tasks
-from bus.errors import BusError, ConnectionLost, PublishTimeout, QueueFull, TopologyError
+from bus.errors import BusError, ConnectionLost, MessageTooLarge, PublishTimeout, QueueFull, TopologyError
 from bus.message import Message
 
 log = structlog.get_logger(__name__)
@@ -75,11 +75,12 @@ class Publisher:
         mandatory: bool = True,
         timeout: float | None = 30.0,
         again: Message | None = None,
+        once: bool = False,
     ) -> None:
         """Publish and wait for the confirm; see `Broker.publish`."""
         try:
             async with asyncio.timeout(timeout), self._window:
-                await self._until_confirmed(exchange, key, message, again or message, mandatory=mandatory)
+                await self._until_confirmed(exchange, key, message, again or message, mandatory=mandatory, once=once)
         except TimeoutError as error:
             raise PublishTimeout(
                 f"the broker did not confirm a message to {exchange or key!r} within {timeout:g} s: "
@@ -94,10 +95,12 @@ class Publisher:
             self.dropped += 1
 
     async def _until_confirmed(
-        self, exchange: str, key: str, message: Message, again: Message, *, mandatory: bool
+        self, exchange: str, key: str, message: Message, again: Message, *, mandatory: bool, once: bool
     ) -> None:
         to_send = message
         while True:
+            if once and self._connection.state not in (LinkState.CONNECTED, LinkState.BLOCKED):
+                raise ConnectionLost(f"the connection is away while publishing to {exchange or key!r}")
             try:
                 # What is sent to a blocked connection lies in its socket: it would arrive after its timeout as well,
                 # and with enough of it there, heartbeats cannot pass and the connection dies.
@@ -105,8 +108,13 @@ class Publisher:
                 async with self._confirming_channel() as channel:
                     sending, to_send = to_send, again
                     await _publish_on(channel, exchange, key, sending, mandatory=mandatory)
+            except MessageTooLarge as error:
+                # The channel is closed for all that wait on it: the size tells whose message it was.
+                if re.search(rf"\b{len(message.body)}\b", str(error)):
+                    raise
+                log.warning("publish.retrying", exchange=exchange, key=key, reason=str(error))
             except (ConnectionLost, TopologyError) as error:
-                if self._connection.state is LinkState.CLOSED:
+                if self._connection.state is LinkState.CLOSED or (once and isinstance(error, ConnectionLost)):
                     raise
                 if isinstance(error, TopologyError) and not _is_about_another(error, exchange):
                     raise

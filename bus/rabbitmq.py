@@ -78,7 +78,8 @@ class RabbitBroker:
             for part in plan.parts():
                 if not await self._declared(part):
                     await self._on_a_channel("checking the topology", partial(_check, part))
-        if plan.exchanges and plan not in self._shared:
+        is_lasting = not any("x-expires" in queue.arguments for queue in plan.queues)
+        if plan.exchanges and is_lasting and plan not in self._shared:
             self._shared.append(plan)
 
     async def queue_info(self, name: str) -> QueueInfo | None:
@@ -114,9 +115,12 @@ class RabbitBroker:
         mandatory: bool = True,
         timeout: float | None = 30.0,
         again: Message | None = None,
+        once: bool = False,
     ) -> None:
         """See `Broker.publish`."""
-        await self._publisher.publish(exchange, key, message, mandatory=mandatory, timeout=timeout, again=again)
+        await self._publisher.publish(
+            exchange, key, message, mandatory=mandatory, timeout=timeout, again=again, once=once
+        )
 
     def announce(self, exchange: str, key: str, message: Message) -> None:
         """See `Broker.announce`."""

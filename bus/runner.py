@@ -108,12 +108,16 @@ class Runner:
         self._rungs_ms = rungs_ms
         self._patience = patience
         self._running: set[Run] = set()
-        self._works: set[asyncio.Task[TaskResult]] = set()
+        self._works: dict[asyncio.Task[TaskResult], str] = {}
 
     @property
     def running(self) -> int:
         """How many handlers run."""
         return len(self._running)
+
+    def works_on(self, key: str) -> bool:
+        """Whether a handler is at this task still, also one that was told to end and has not."""
+        return key in self._works.values()
 
     async def run(self, entry: Entry) -> Outcome:
         """Run the handler; cancelled with its caller."""
@@ -122,8 +126,8 @@ class Runner:
             return outcome_of_expiry(entry, 0.0)
         attempt = self._attempt(entry)
         work = asyncio.create_task(self._handle(attempt), name=f"task:{entry.task.agent}:{entry.task.id}")
-        self._works.add(work)
-        work.add_done_callback(self._works.discard)
+        self._works[work] = entry.incoming.key
+        work.add_done_callback(self._works.pop)
         run = Run(entry, work)
         self._running.add(run)
         try:

@@ -4,6 +4,9 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
+from itertools import count
+from typing import Final, Protocol, TypeVar
 
 import structlog
 
@@ -14,10 +17,22 @@ from bus.inflight import Entry, InFlight
 from bus.message import Delivery
 from bus.outcome import Buried, Finished, HandedBack, Outcome, Postponed, TriedAgain, buried, without_result
 from bus.retry import Failure
-from bus.task_publisher import TaskPublisher
+from bus.task_publisher import TaskPublisher, marked
 from schemas import EventKind, TaskResult, TaskStatus
 
 log = structlog.get_logger(__name__)
+
+LINK_PAUSE_SECONDS: Final = 0.2
+"""Between two looks whether a lost connection is back."""
+
+T = TypeVar("T")
+
+
+class PublishCopy(Protocol):
+    """Publishes a copy; `again` says that one may have been published before."""
+
+    def __call__(self, *, again: bool) -> Awaitable[None]:
+        """Publish it, and have it confirmed."""
 
 
 class Settlement:
@@ -51,9 +66,8 @@ class Settlement:
 
     async def _carry_out(self, entry: Entry, outcome: Outcome) -> None:
         match outcome:
-            case Finished() | Buried() if await self._was_ended(entry):
-                log.info("task.ended_before", dropped=outcome.result.status.value)
-                await self._acknowledge_all(entry)
+            case Finished() | Buried() if (before := await self._ended_before(entry)) is not None:
+                await self._end_as_before(entry, before, outcome.result.status)
             case Finished(result):
                 await self._finish(entry, result)
             case Buried(result, failure, reason):
@@ -64,36 +78,69 @@ class Settlement:
                 await self._try_again(entry, outcome)
             case Postponed(rung_ms, envelope, reason):
                 log.info("task.postponed", reason=reason, delay=rung_ms / 1000, redeliveries=envelope.redeliveries)
-                await self._replace(entry, lambda: self._publisher.later(entry, envelope, rung_ms))
+                await self._replace(entry, partial(self._publisher.later, entry, envelope, rung_ms))
             case HandedBack(reason):
                 log.info("task.handed_back", reason=reason)
                 await self._hand_back(entry)
 
-    async def _was_ended(self, entry: Entry) -> bool:
-        """Whether somebody else has given the task its terminal result. Two unreadable bodies are never one task."""
-        return entry.is_doubtful and entry.incoming.fault is None and await self._endings.has(entry.task)
+    async def _ended_before(self, entry: Entry, *, sent: bool = False) -> TaskResult | None:
+        """Return the terminal result that the task has: from somebody else, or the one that was `sent` from here.
+
+        Two unreadable bodies are never one task.
+        """
+        in_doubt = (sent or entry.is_doubtful) and entry.incoming.fault is None
+        return await self._endings.find(entry.task) if in_doubt else None
+
+    async def _end_as_before(self, entry: Entry, before: TaskResult, dropped: TaskStatus) -> None:
+        log.info("task.ended_before", status=before.status.value, dropped=dropped.value)
+        # Who gave that result may have ended before the reply was sent.
+        await self._publisher.reply(marked(before), entry.message)
+        await self._acknowledge_all(entry)
 
     async def _hand_back(self, entry: Entry) -> None:
         if self._publisher.must_copy_back(entry):
-            await self._replace(entry, lambda: self._publisher.hand_back(entry))
+            await self._replace(entry, partial(self._publisher.hand_back, entry))
             return
         self._inflight.give_back(entry)
         await _settle_all(entry, lambda delivery: delivery.requeue())
 
     async def _finish(self, entry: Entry, result: TaskResult) -> None:
         try:
-            await self._insist(lambda: self._publisher.result(result, entry.message))
+            before = await self._publish(entry, result)
         except MessageTooLarge as error:
             result = without_result(result, "result_too_large", str(error))
-            await self._insist(lambda: self._publisher.result(result, entry.message))
+            before = await self._publish(entry, result)
+        if before is not None:
+            await self._end_as_before(entry, before, result.status)
+            return
+        await self._publisher.reply(result, entry.message)
         self.ended[result.status] += 1
         log.info("task.ended", status=result.status.value, seconds=round(result.processing_time, 3))
         await self._acknowledge_all(entry)
 
+    async def _publish(self, entry: Entry, result: TaskResult) -> TaskResult | None:
+        """Publish a terminal result, or return the one that the task has got meanwhile.
+
+        A connection that is lost in between leaves both open: whether it has arrived, and whether another host has
+        been given the task. So it is looked for before it is sent again.
+        """
+        sent = False
+
+        async def publish() -> TaskResult | None:
+            nonlocal sent
+            before = await self._ended_before(entry, sent=sent)
+            if before is None:
+                telling = marked(result) if sent else result
+                sent = sent or self._publisher.is_connected
+                await self._publisher.result(telling, entry.message)
+            return before
+
+        return await self._insist(publish)
+
     async def _try_again(self, entry: Entry, outcome: TriedAgain) -> None:
         failure, rung_ms = outcome.failure, outcome.rung_ms
         log.info("task.retrying", delay=outcome.seconds, error=failure.message)
-        await self._replace(entry, lambda: self._publisher.later(entry, outcome.envelope, rung_ms))
+        await self._replace(entry, partial(self._publisher.later, entry, outcome.envelope, rung_ms))
         self._publisher.event(
             entry,
             EventKind.RETRYING,
@@ -102,10 +149,11 @@ class Settlement:
             error={"code": failure.code, "message": failure.message},
         )
 
-    async def _replace(self, entry: Entry, publish: Callable[[], Awaitable[None]]) -> None:
+    async def _replace(self, entry: Entry, publish: PublishCopy) -> None:
         """Publish a copy in the place of what was delivered."""
         entry.is_copied = True
-        await self._insist(publish)
+        tries = count()
+        await self._insist(lambda: publish(again=next(tries) > 0))
         acknowledged = await _settle_all(entry, lambda delivery: delivery.ack())
         self._inflight.replaced(entry, acknowledged=acknowledged)
 
@@ -113,7 +161,7 @@ class Settlement:
         acknowledged = await _settle_all(entry, lambda delivery: delivery.ack())
         self._inflight.end(entry, acknowledged=acknowledged)
 
-    async def _insist(self, publish: Callable[[], Awaitable[None]]) -> None:
+    async def _insist(self, publish: Callable[[], Awaitable[T]]) -> T:
         """Publish until it succeeds. Meanwhile the task is unsettled, so nothing is lost whatever happens here."""
         attempt = 0
         while True:
@@ -124,7 +172,8 @@ class Settlement:
             except BusError as error:
                 attempt += 1
                 log.warning("settlement.waiting", agent=self._agent, attempt=attempt, reason=str(error))
-                await asyncio.sleep(back_off(attempt))
+                # A lost connection has its own back-off.
+                await asyncio.sleep(LINK_PAUSE_SECONDS if isinstance(error, ConnectionLost) else back_off(attempt))
                 await self._restore_after(error)
 
     async def _restore_after(self, error: BusError) -> None:

@@ -158,6 +158,10 @@ class RabbitSubscription:
                 failures = 0 if lasted > STEADY_SECONDS else failures + 1
                 log.warning("consumer.lost", queue=self._queue, reason=str(error))
                 await asyncio.sleep(back_off(failures))
+            except Exception:
+                # Whatever it is: a consumer that nobody brings back would be silent.
+                log.exception("consumer.crashed", queue=self._queue)
+                await asyncio.sleep(STEADY_SECONDS)
 
     async def _consume_on(self, channel: AbstractChannel) -> None:
         """Consume on one channel, with pauses, until the channel or the consumer is taken away."""

@@ -1,15 +1,17 @@
 """What a consumer tells the world about a task: its result, its events, its copies for the ladder and the dead."""
 
+import asyncio
 import contextlib
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
 from bus import codec
-from bus.broker import DEFAULT_EXCHANGE, Broker
-from bus.envelope import Envelope, copy_of, dead_letter, repeated
-from bus.errors import PublishError, TopologyError
+from bus.broker import DEFAULT_EXCHANGE, Broker, LinkState
+from bus.connection import back_off
+from bus.envelope import LEFT_OUT_HEADER, Envelope, copy_of, dead_letter, repeated
+from bus.errors import MessageTooLarge, PublishError, QueueFull, TopologyError
 from bus.inflight import Entry
 from bus.message import Message
 from bus.retry import Failure
@@ -17,6 +19,9 @@ from bus.topology import QueueType, Topology, event_key, result_key
 from schemas import EventKind, TaskEvent, TaskResult, now
 
 log = structlog.get_logger(__name__)
+
+REPLY_TRIES: Final = 5
+"""A quorum queue refuses while it elects a leader, for less than a second; a full one goes on refusing."""
 
 
 class TaskPublisher:
@@ -29,22 +34,40 @@ class TaskPublisher:
         self.host = host
 
     async def result(self, result: TaskResult, asked: Message) -> None:
-        """Publish a terminal result, and to `reply_to` as well where the task has one."""
-        message = codec.encode_result(result, correlation_id=asked.correlation_id)
-        marked = result.model_copy(update={"redelivered": True})
-        again = codec.encode_result(marked, correlation_id=asked.correlation_id)
-        key = result_key(self._agent, result.status)
-        # Not mandatory: nobody has to listen. A reply queue may be gone with its owner.
-        await self._broker.publish(self._topology.results, key, message, mandatory=False, timeout=None, again=again)
-        if asked.reply_to:
-            await self._reply(asked.reply_to, message, again)
+        """Publish a terminal result, once.
 
-    async def _reply(self, queue: str, message: Message, again: Message) -> None:
-        try:
-            await self._broker.publish(DEFAULT_EXCHANGE, queue, message, mandatory=False, timeout=None, again=again)
-        except (PublishError, TopologyError) as error:
-            # Insisting would publish the result itself again and again: a reply queue is its owner's business.
-            log.warning("reply.refused", agent=self._agent, queue=queue, reason=str(error))
+        Raises:
+            ConnectionLost: the connection is away or was lost; the result may still arrive.
+        """
+        message = codec.encode_result(result, correlation_id=asked.correlation_id)
+        key = result_key(self._agent, result.status)
+        # Not mandatory: nobody has to listen.
+        await self._broker.publish(self._topology.results, key, message, mandatory=False, timeout=None, once=True)
+
+    async def reply(self, result: TaskResult, asked: Message) -> None:
+        """Publish a terminal result to `reply_to` as well, where the task has one; its queue may be gone by now."""
+        if not asked.reply_to:
+            return None
+        message = codec.encode_result(result, correlation_id=asked.correlation_id)
+        again = codec.encode_result(marked(result), correlation_id=asked.correlation_id)
+        for attempt in range(REPLY_TRIES):
+            try:
+                return await self._broker.publish(
+                    DEFAULT_EXCHANGE, asked.reply_to, message, mandatory=False, timeout=None, again=again
+                )
+            except (PublishError, TopologyError) as error:
+                # Insisting could go on for ever: a reply queue is its owner's business.
+                log.warning("reply.refused", agent=self._agent, queue=asked.reply_to, reason=str(error))
+                if not isinstance(error, QueueFull):
+                    return None
+                message = again
+                await asyncio.sleep(back_off(attempt))
+        return None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether what is published now is sent."""
+        return self._broker.links["publishing"] is LinkState.CONNECTED
 
     @property
     def broker_counts(self) -> bool:
@@ -59,26 +82,34 @@ class TaskPublisher:
         """
         return self.broker_counts or entry.envelope.redeliveries > 0
 
-    async def hand_back(self, entry: Entry) -> None:
-        """Put a copy of the same attempt back into the agent's queue."""
-        await self._copy(entry, entry.envelope, self._topology.tasks, self._agent)
+    async def hand_back(self, entry: Entry, *, again: bool) -> None:
+        """Put a copy of the same attempt back into the agent's queue; `again`, if one may be there already."""
+        await self._copy(entry, entry.envelope, self._topology.tasks, self._agent, again=again)
 
-    async def later(self, entry: Entry, envelope: Envelope, rung_ms: int) -> None:
-        """Put a copy with a new envelope on the ladder."""
+    async def later(self, entry: Entry, envelope: Envelope, rung_ms: int, *, again: bool) -> None:
+        """Put a copy with a new envelope on the ladder; `again`, if one may be there already."""
         key = self._topology.delay_key(rung_ms, self._agent)
-        await self._copy(entry, envelope, self._topology.delay, key)
+        await self._copy(entry, envelope, self._topology.delay, key, again=again)
 
     async def dead_letter(self, entry: Entry, reason: str, failure: Failure) -> None:
         """Put a copy with the reason into the agent's dead-letter queue."""
         why, when = (failure.code, failure.message), (now().isoformat(), self.host)
         letter = dead_letter(entry.message, entry.task.id, reason, why, entry.envelope, when)
-        await self._broker.publish(self._topology.dead, self._agent, letter, timeout=None)
+        try:
+            await self._broker.publish(self._topology.dead, self._agent, letter, timeout=None)
+        except MessageTooLarge:
+            # It came in under a larger limit, as before an upgrade. What is known of it is kept, its body cannot be.
+            log.warning("dead_letter.without_body", agent=self._agent, task=entry.task.id, size=len(letter.body))
+            headers = {**letter.headers, LEFT_OUT_HEADER: f"body of {len(letter.body)} bytes"}
+            kept = replace(letter, body=b"", headers=headers)
+            await self._broker.publish(self._topology.dead, self._agent, kept, timeout=None)
 
-    async def _copy(self, entry: Entry, envelope: Envelope, exchange: str, key: str) -> None:
+    async def _copy(self, entry: Entry, envelope: Envelope, exchange: str, key: str, *, again: bool) -> None:
         # The copy of a task that may be done elsewhere as well says so: its result is then looked for, or marked.
         told = replace(envelope, copies=entry.copies, repeated=envelope.repeated or entry.is_doubtful)
         copy = copy_of(entry.message, entry.task, told)
-        await self._broker.publish(exchange, key, copy, timeout=None, again=repeated(copy))
+        second = repeated(copy)
+        await self._broker.publish(exchange, key, second if again else copy, timeout=None, again=second)
 
     def event(self, entry: Entry, kind: EventKind, **data: Any) -> None:
         """Announce a step of a task; transient, nobody waits for it."""
@@ -88,3 +119,8 @@ class TaskPublisher:
         key = event_key(self._agent, kind, entry.task.id)
         with contextlib.suppress(ValueError):  # a text that is no Unicode, half a surrogate pair, has no JSON
             self._broker.announce(self._topology.events, key, codec.encode_event(event))
+
+
+def marked(result: TaskResult) -> TaskResult:
+    """Return a result that says that there may be another one of its task."""
+    return result.model_copy(update={"redelivered": True})

@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     """Seconds that a wait may take at most."""
     retry_jitter: float = Field(0.5, ge=0, le=1, allow_inf_nan=False)
     """The chance of the next longer rung of the ladder."""
-    max_redeliveries: int = Field(5, ge=0, le=100)
+    max_redeliveries: int = Field(5, ge=1, le=100)
     """How often a task may come back unsettled, as from a crash, before it is given up as poison."""
 
     host_name: str = Field(

@@ -12,6 +12,7 @@ from bus.codec import encode_task
 from bus.envelope import (
     ATTEMPT_HEADER,
     COPIES_HEADER,
+    COPIES_READ,
     COUNT_READ,
     ERROR_KEPT,
     FOREIGN_BYTES,
@@ -55,7 +56,7 @@ envelopes = st.builds(
     Envelope,
     attempt=st.integers(1, COUNT_READ),
     redeliveries=counts,
-    copies=counts,
+    copies=st.integers(0, 100 * COUNT_READ),
     repeated=st.booleans(),
     history=st.lists(pasts, max_size=3).map(tuple),
     not_before=st.none() | moments.map(lambda moment: moment.replace(microsecond=0)),
@@ -82,7 +83,6 @@ def test_a_new_task_says_its_attempt_and_nothing_else() -> None:
 def test_a_copy_is_the_same_message_with_the_envelope_of_its_own_life(
     task: TaskMessage, envelope: Envelope, foreign: dict[str, Any]
 ) -> None:
-    envelope = replace(envelope, copies=min(envelope.copies, COUNT_READ - 1))
     stale = dict.fromkeys(OWN_HEADERS, "from an earlier life")
     message = replace(encode_task(task, reply_to="r"), headers=foreign | stale, message_id="m", persistent=False)
     copy = copy_of(message, task, envelope)
@@ -138,14 +138,19 @@ own_headers = st.dictionaries(
 def test_hostile_headers_are_read_as_something_we_could_have_written(hostile: dict[str, Any]) -> None:
     envelope = read_envelope(hostile)
     assert 1 <= envelope.attempt <= COUNT_READ
-    assert 0 <= envelope.copies <= COUNT_READ
+    assert 0 <= envelope.copies <= COPIES_READ
     assert 0 <= envelope.redeliveries <= 2 * COUNT_READ
     assert len(envelope.history) <= HISTORY_KEPT
     assert envelope.not_before is None or envelope.not_before.tzinfo is UTC
     envelope.headers()
 
 
-@pytest.mark.parametrize("value", ["3", -1, COUNT_READ + 1, None, 2.5, [1], {"a": 1}, True, NOON])
+def test_a_task_may_be_put_off_as_often_as_it_takes() -> None:
+    often = Envelope(copies=COPIES_READ - 1)
+    assert read_envelope(copy_of(Message(b""), TaskMessage(agent="a", prompt="x"), often).headers).copies == COPIES_READ
+
+
+@pytest.mark.parametrize("value", ["3", -1, COPIES_READ + 1, None, 2.5, [1], {"a": 1}, True, NOON])
 def test_a_count_that_is_not_ours_counts_as_absent(value: object) -> None:
     hostile = dict.fromkeys((ATTEMPT_HEADER, REDELIVERIES_HEADER, COPIES_HEADER, "x-delivery-count"), value)
     assert read_envelope(hostile) == FRESH

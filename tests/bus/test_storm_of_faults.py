@@ -49,9 +49,10 @@ class Distant(Through):
         mandatory: bool = True,
         timeout: float | None = 30.0,
         again: Message | None = None,
+        once: bool = False,
     ) -> None:
         await asyncio.sleep(self._draw.uniform(0, 0.003))
-        await super().publish(exchange, key, message, mandatory=mandatory, timeout=timeout, again=again)
+        await super().publish(exchange, key, message, mandatory=mandatory, timeout=timeout, again=again, once=once)
         await asyncio.sleep(self._draw.uniform(0, 0.003))
 
 

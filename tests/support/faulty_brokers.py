@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Self
 
 from bus.broker import Broker, LinkState, OnState, QueueInfo, Subscription
-from bus.errors import QueueFull
+from bus.errors import ConnectionLost, QueueFull
 from bus.message import Delivery, Message
 from bus.topology import Plan
 
@@ -56,8 +56,9 @@ class Through:
         mandatory: bool = True,
         timeout: float | None = 30.0,
         again: Message | None = None,
+        once: bool = False,
     ) -> None:
-        await self.inner.publish(exchange, key, message, mandatory=mandatory, timeout=timeout, again=again)
+        await self.inner.publish(exchange, key, message, mandatory=mandatory, timeout=timeout, again=again, once=once)
 
     def announce(self, exchange: str, key: str, message: Message) -> None:
         self.inner.announce(exchange, key, message)
@@ -92,8 +93,9 @@ class LateConfirms(Through):
         mandatory: bool = True,
         timeout: float | None = 30.0,
         again: Message | None = None,
+        once: bool = False,
     ) -> None:
-        await super().publish(exchange, key, message, mandatory=mandatory, timeout=timeout, again=again)
+        await super().publish(exchange, key, message, mandatory=mandatory, timeout=timeout, again=again, once=once)
         if exchange == self._exchange:
             await self.confirm.wait()
 
@@ -116,11 +118,12 @@ class Refusing(Through):
         mandatory: bool = True,
         timeout: float | None = 30.0,
         again: Message | None = None,
+        once: bool = False,
     ) -> None:
         if exchange == self._exchange and self.refuses:
             self.refused += 1
             raise QueueFull("full")
-        await super().publish(exchange, key, message, mandatory=mandatory, timeout=timeout, again=again)
+        await super().publish(exchange, key, message, mandatory=mandatory, timeout=timeout, again=again, once=once)
 
 
 class LosesConfirms(Through):
@@ -129,6 +132,7 @@ class LosesConfirms(Through):
     def __init__(self, broker: Broker, exchange: str) -> None:
         super().__init__(broker)
         self._exchange = exchange
+        self._lost: set[str | None] = set()
 
     async def publish(
         self,
@@ -139,7 +143,12 @@ class LosesConfirms(Through):
         mandatory: bool = True,
         timeout: float | None = 30.0,
         again: Message | None = None,
+        once: bool = False,
     ) -> None:
         await super().publish(exchange, key, message, mandatory=mandatory, timeout=timeout)
-        if exchange == self._exchange:
-            await super().publish(exchange, key, again or message, mandatory=mandatory, timeout=timeout)
+        if exchange != self._exchange or message.correlation_id in self._lost:
+            return
+        if once:
+            self._lost.add(message.correlation_id)
+            raise ConnectionLost("lost before the confirm")
+        await super().publish(exchange, key, again or message, mandatory=mandatory, timeout=timeout)

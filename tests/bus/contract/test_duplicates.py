@@ -89,7 +89,7 @@ async def test_a_retry_whose_confirm_was_lost_runs_once(world: World, prefetch: 
 
 async def test_a_copy_whose_confirm_was_lost_says_so(world: World) -> None:
     publisher = TaskPublisher(LosesConfirms(world.broker, world.topology.tasks), world.topology, AGENT, "host-1")
-    await publisher.hand_back(entry_of(Envelope(2, redeliveries=1)))
+    await publisher.hand_back(entry_of(Envelope(2, redeliveries=1)), again=False)
     async with taking(world.broker, world.queue, prefetch=2) as taken:
         envelopes = [read_envelope((await taken.next()).message.headers) for _ in range(2)]
     assert envelopes == [Envelope(2, redeliveries=1, copies=1, repeated=repeated) for repeated in (False, True)]

@@ -40,6 +40,21 @@ async def test_a_task_that_came_back_with_its_result_in_the_log_is_acknowledged_
     assert await world.ready(world.topology.dead_queue(AGENT)) == 0
 
 
+async def test_the_reply_that_was_not_sent_before_the_end_is_sent(world: World) -> None:
+    await declare_logs(world)
+    worker = Worker(hold=True)
+    async with world.client.replies() as replies:
+        task = TaskMessage(agent=AGENT, prompt="x")
+        async with world.consumer(worker):
+            await world.client.send(task, reply_to=replies.queue)
+            await worker.next()
+        await answer(world, task.id)
+        async with world.consumer(Worker()) as consumer:
+            reply = await within(anext(aiter(replies)))
+            await within(consumer.stop(grace=5))
+    assert (reply.task_id, reply.result, reply.redelivered) == (task.id, "the first one", True)
+
+
 async def test_its_late_cancellation_does_not_contradict_the_result(world: World) -> None:
     await declare_logs(world)
     task = await came_back(world)
@@ -76,6 +91,8 @@ async def test_only_a_result_of_that_very_task_counts(world: World) -> None:
     endings = Endings(world.broker, world.topology)
     tasks = {name: TaskMessage(id=name, agent=AGENT, prompt="x") for name in ("t-1", "t-10", "t-2")}
     await answer(world, "t-10")
-    assert [await endings.has(task) for task in tasks.values()] == [False, True, False]
-    looks = await asyncio.gather(*(endings.has(tasks["t-10"]) for _ in range(5)))
-    assert looks == [True] * 5
+    found = [await endings.find(task) for task in tasks.values()]
+    assert [one and one.task_id for one in found] == [None, "t-10", None]
+    looks = await asyncio.gather(*(endings.find(tasks["t-10"]) for _ in range(9)))
+    assert all(looks)
+    assert await endings.find(tasks["t-10"].model_copy(update={"agent": "other"})) is None

@@ -5,6 +5,7 @@ import asyncio
 from bus.errors import RetryableError
 from bus.message import Message
 from bus.runner import Attempt
+from bus.task_publisher import REPLY_TRIES
 from schemas import TaskResult, TaskStatus
 from tests.support.bus_world import AGENT, Worker, World, completed, within
 from tests.support.faulty_brokers import LateConfirms, Refusing
@@ -149,8 +150,8 @@ async def test_a_reply_queue_that_refuses_neither_holds_up_the_task_nor_repeats_
         asked = Message(b'{"prompt": "x"}', reply_to="full")
         await world.broker.publish(world.topology.tasks, AGENT, asked)
         assert (await within(anext(results))).result == "x"
-        await within(consumer.stop(grace=2))
-        assert (consumer.ended, refusing.refused) == ({TaskStatus.COMPLETED: 1}, 1)
+        await within(consumer.stop(grace=5))
+        assert (consumer.ended, refusing.refused) == ({TaskStatus.COMPLETED: 1}, REPLY_TRIES)
     assert await world.ready(world.queue) == 0
 
 

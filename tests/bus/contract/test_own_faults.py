@@ -1,6 +1,7 @@
 """What must not cost a slot for good: faults of ours, of a handler that will not end, and results nobody can carry."""
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -8,10 +9,12 @@ from bus import consumer as consumer_module
 from bus import runner as runner_module
 from bus.errors import MessageTooLarge, RetryableError
 from bus.message import Message
+from bus.patience import Patience
 from bus.runner import Attempt
 from schemas import EventKind, TaskError, TaskResult, TaskStatus
 from tests.support.bus_world import AGENT, Worker, World, completed, within
 from tests.support.faulty_brokers import Through
+from tests.support.waiting import wait_until
 
 
 class SmallBroker(Through):
@@ -26,10 +29,11 @@ class SmallBroker(Through):
         mandatory: bool = True,
         timeout: float | None = 30.0,
         again: Message | None = None,
+        once: bool = False,
     ) -> None:
         if len(message.body) > 1_000:
             raise MessageTooLarge("the message is larger than the broker takes")
-        await super().publish(exchange, key, message, mandatory=mandatory, timeout=timeout, again=again)
+        await super().publish(exchange, key, message, mandatory=mandatory, timeout=timeout, again=again, once=once)
 
 
 class OnceBroken(Through):
@@ -131,3 +135,34 @@ async def test_half_a_surrogate_pair_in_an_event_costs_the_event_and_nothing_els
     async with world.client.results() as results, world.consumer(careless):
         await world.client.submit(AGENT, "x")
         assert (await within(anext(results))).status is TaskStatus.COMPLETED
+
+
+async def test_a_task_whose_handler_will_not_end_is_not_run_again_beside_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "UNWILLING_SECONDS", 0.05)
+    leave, running, most = asyncio.Event(), 0, 0
+
+    async def stubborn(attempt: Attempt) -> TaskResult:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        while not leave.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await leave.wait()
+        running -= 1
+        return completed(attempt)
+
+    patience = Patience(acknowledgement=10, attempt=0.05)
+    async with (
+        world.client.results() as results,
+        world.client.events(kind=EventKind.RETRYING) as retries,
+        world.consumer(stubborn, prefetch=2, patience=patience) as consumer,
+    ):
+        await world.client.submit(AGENT, "x")
+        await within(anext(retries))
+        await wait_until(lambda: consumer.held == 0, what="the first attempt to be put off")
+        leave.set()
+        result = await within(anext(results))
+        await within(consumer.stop(grace=5))
+    assert (result.status, result.attempt, most) == (TaskStatus.COMPLETED, 2, 1)
