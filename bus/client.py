@@ -73,9 +73,12 @@ class Client:
 
         Raises:
             pydantic.ValidationError: the id is no task's, or the agent's name no agent's.
+            UnknownAgent: nobody has ever started `agent` here.
             TopologyError: no host has ever started here.
         """
         control = CancelTask(task_id=task_id, agent=agent, reason=reason)
+        if agent is not None:
+            await self._must_know(agent)
         key = agent or EVERYBODY
         await self.broker.publish(self.topology.control, key, codec.encode_control(control), mandatory=False)
 

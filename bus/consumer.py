@@ -160,6 +160,7 @@ class Consumer:
 
     async def close_intake(self) -> None:
         """First stage of a stop: take nothing more, and hand back what has not started."""
+        self._settlement.is_leaving = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HAND_BACK_SECONDS):
                 await self.pause("stopping")

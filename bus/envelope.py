@@ -152,7 +152,8 @@ def copy_of(message: Message, task: TaskMessage, envelope: Envelope) -> Message:
     known_by = message.correlation_id or task.id
     # The task's priority, not the envelope's: a publisher may have given it in the body alone.
     kept = replace(message, priority=task.priority, correlation_id=known_by, message_id=None, persistent=True)
-    return replace(kept, headers=foreign_headers(message.headers) | envelope.headers(), body=body_of(task))
+    headers = foreign_headers(message.headers) | envelope.headers() | _original(message)
+    return replace(kept, headers=headers, body=body_of(task))
 
 
 def repeated(message: Message) -> Message:
@@ -169,10 +170,17 @@ def dead_letter(
     """
     code, text = error
     told = dict(zip(ERROR_HEADERS, (code, text[:1000], reason, *failed), strict=True))
-    unsendable = (message.message_id, message.user_id, message.expiration)
-    original = {name: value for name, value in zip(ORIGINAL_HEADERS, unsendable, strict=True) if value is not None}
-    headers = foreign_headers(message.headers) | envelope.headers() | told | original | {TASK_ID_HEADER: task_id}
+    headers = foreign_headers(message.headers) | envelope.headers() | told | _original(message)
+    headers[TASK_ID_HEADER] = task_id
     return replace(message, headers=headers, message_id=None, persistent=True)
+
+
+def _original(message: Message) -> dict[str, Any]:
+    """Return the publisher's properties that our messages cannot bear: from the message, or as its copy kept them."""
+    if COPIES_HEADER in message.headers:  # the properties are those of our own publish
+        return {name: message.headers[name] for name in ORIGINAL_HEADERS if name in message.headers}
+    unsendable = (message.message_id, message.user_id, message.expiration)
+    return {name: value for name, value in zip(ORIGINAL_HEADERS, unsendable, strict=True) if value is not None}
 
 
 def body_of(task: TaskMessage) -> bytes:

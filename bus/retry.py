@@ -121,7 +121,7 @@ def failure_of(error: Exception, policy: RetryPolicy) -> Failure:
     code = error.code if isinstance(error, HandlerError) else _code_of(error)
     return Failure(
         code=code,
-        message=_text_of(error) or type(error).__name__,
+        message=_text_of(error),
         retryable=policy.retries(error, code),
         retry_after=error.retry_after if isinstance(error, RetryableError) else None,
     )
@@ -129,7 +129,16 @@ def failure_of(error: Exception, policy: RetryPolicy) -> Failure:
 
 def _text_of(error: Exception) -> str:
     # A file name that is not UTF-8 leaves surrogates in an error's text, which no message can carry.
-    return str(error).encode(errors="backslashreplace").decode()
+    text = str(error).encode(errors="backslashreplace").decode()
+    if not text:
+        return type(error).__name__
+    # What nobody raised on purpose often says little: KeyError('missing') reads as 'missing'.
+    return text if is_on_purpose(error) else f"{type(error).__name__}: {text}"
+
+
+def is_on_purpose(error: Exception) -> bool:
+    """Whether a handler's error is one with a meaning here, and no bug."""
+    return isinstance(error, HandlerError | TimeoutError | ConnectionError)
 
 
 def _code_of(error: Exception) -> str:

@@ -21,7 +21,7 @@ from bus.outcome import (
     outcome_of_result,
 )
 from bus.patience import Patience
-from bus.retry import RetryPolicy
+from bus.retry import RetryPolicy, is_on_purpose
 from bus.task_publisher import TaskPublisher
 from schemas import EventKind, TaskMessage, TaskResult, now
 
@@ -190,7 +190,8 @@ class Runner:
             return run.imposed
         # A handler that lets an inner cancellation out was not cancelled by anybody here: it failed.
         error = RetryableError("the handler was cancelled from inside") if work.cancelled() else _error_of(work)
-        log.info("task.raised", kind=type(error).__name__, error=str(error))
+        shown = None if is_on_purpose(error) else error
+        log.info("task.raised", kind=type(error).__name__, error=str(error), exc_info=shown)
         return self._outcome_of_error(run, error)
 
     def _outcome_of_error(self, run: Run, error: Exception) -> Outcome:

@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 LINK_PAUSE_SECONDS: Final = 0.2
 """Between two looks whether a lost connection is back."""
 
+_WITHOUT_WORK: Final = frozenset((TaskStatus.CANCELLED, TaskStatus.EXPIRED))
+
 T = TypeVar("T")
 
 
@@ -52,6 +54,8 @@ class Settlement:
         self._publisher = publisher
         self._inflight = inflight
         self._endings = endings
+        self.is_leaving = False
+        """Whether the host stops. What is then handed back goes as a copy: the next host would take it for a crash."""
         self.ended: Counter[TaskStatus] = Counter()
         """Terminal results so far, by status."""
 
@@ -66,8 +70,6 @@ class Settlement:
 
     async def _carry_out(self, entry: Entry, outcome: Outcome) -> None:
         match outcome:
-            case Finished() | Buried() if (before := await self._ended_before(entry)) is not None:
-                await self._end_as_before(entry, before, outcome.result.status)
             case Finished(result):
                 await self._finish(entry, result)
             case Buried(result, failure, reason):
@@ -83,13 +85,14 @@ class Settlement:
                 log.info("task.handed_back", reason=reason)
                 await self._hand_back(entry)
 
-    async def _ended_before(self, entry: Entry, *, sent: bool = False) -> TaskResult | None:
+    async def _ended_before(self, entry: Entry, status: TaskStatus, *, sent: bool) -> TaskResult | None:
         """Return the terminal result that the task has: from somebody else, or the one that was `sent` from here.
 
-        Two unreadable bodies are never one task.
+        It is looked for where a second one could contradict it. Work that is done twice mostly ends alike, and a look
+        for each of them would hold up a whole fleet after a restart. Two unreadable bodies are never one task.
         """
-        in_doubt = (sent or entry.is_doubtful) and entry.incoming.fault is None
-        return await self._endings.find(entry.task) if in_doubt else None
+        in_doubt = sent or (entry.is_doubtful and status in _WITHOUT_WORK)
+        return await self._endings.find(entry.task) if in_doubt and entry.incoming.fault is None else None
 
     async def _end_as_before(self, entry: Entry, before: TaskResult, dropped: TaskStatus) -> None:
         log.info("task.ended_before", status=before.status.value, dropped=dropped.value)
@@ -98,7 +101,7 @@ class Settlement:
         await self._acknowledge_all(entry)
 
     async def _hand_back(self, entry: Entry) -> None:
-        if self._publisher.must_copy_back(entry):
+        if self.is_leaving or self._publisher.must_copy_back(entry):
             await self._replace(entry, partial(self._publisher.hand_back, entry))
             return
         self._inflight.give_back(entry)
@@ -128,7 +131,7 @@ class Settlement:
 
         async def publish() -> TaskResult | None:
             nonlocal sent
-            before = await self._ended_before(entry, sent=sent)
+            before = await self._ended_before(entry, result.status, sent=sent)
             if before is None:
                 telling = marked(result) if sent else result
                 sent = sent or self._publisher.is_connected

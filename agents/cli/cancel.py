@@ -38,7 +38,7 @@ def cancel(
             for task_id in task_ids:
                 await client.cancel(task_id, agent=agent, reason=reason)
             hosts = f"the hosts of {agent}" if agent else "all hosts"
-            out.print(f"told {hosts}: {len(task_ids)} task{'s' if len(task_ids) > 1 else ''} cancelled", markup=False)
+            out.print(f"asked {hosts} to cancel {len(task_ids)} task{'s' if len(task_ids) > 1 else ''}", markup=False)
 
     run_process(tell, "error")
 

@@ -190,7 +190,7 @@ async def declare_logs(broker: Broker, topology: Topology) -> bool:
         for plan in topology.logs():
             await broker.declare(plan)
     except BusError as error:
-        log.warning("host.no_logs", reason=str(error), effect="results cannot be replayed")
+        log.warning("host.no_logs", reason=str(error), effect="no replay; cancellations reach only who runs")
         return False
     return True
 

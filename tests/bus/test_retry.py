@@ -191,8 +191,8 @@ def test_a_wait_of_several_rungs_ends_with_the_rung_that_fits_the_rest() -> None
         (PermanentError("never"), Failure("permanent", "never", retryable=False)),
         (TimeoutError(), Failure("timeout", "TimeoutError", retryable=True)),
         (ConnectionRefusedError("x"), Failure("connection", "x", retryable=True)),
-        (ValueError("x"), Failure("handler_error", "x", retryable=False)),
-        (OSError("file \udcff"), Failure("handler_error", "file \\udcff", retryable=False)),
+        (ValueError("x"), Failure("handler_error", "ValueError: x", retryable=False)),
+        (OSError("file \udcff"), Failure("handler_error", "OSError: file \\udcff", retryable=False)),
     ],
 )
 def test_a_failure_is_told_with_a_code_and_a_sentence(error: Exception, failure: Failure) -> None:

@@ -30,7 +30,7 @@ async def test_a_running_task_is_cancelled_from_the_command_line(vhost_url: str)
         async with program(*sutazai(*said), env={"AMQP_URL": vhost_url}) as running:
             assert await running.ends() == 0
         result = await asyncio.wait_for(anext(results), 10)
-    assert "told the hosts of endless: 1 task cancelled" in running.out
+    assert "asked the hosts of endless to cancel 1 task" in running.out
     assert (result.task_id, result.status) == (task.id, TaskStatus.CANCELLED)
     assert "cancelled during the work: asked twice" in str(result.error)
 

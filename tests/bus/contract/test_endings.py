@@ -11,6 +11,7 @@ from schemas import TaskMessage, TaskResult, TaskStatus
 from tests.support.at_work import at_work
 from tests.support.bus_world import AGENT, Worker, World, within
 from tests.support.fault_world import every_result
+from tests.support.faulty_brokers import LosesConfirms
 from tests.support.obedience import declare_logs
 
 
@@ -30,16 +31,6 @@ async def answer(world: World, task_id: str) -> None:
     await world.broker.publish(world.topology.results, key, encode_result(result), mandatory=False)
 
 
-async def test_a_task_that_came_back_with_its_result_in_the_log_is_acknowledged_without_another(world: World) -> None:
-    await declare_logs(world)
-    task = await came_back(world)
-    await answer(world, task.id)
-    async with at_work(world, Worker()) as ends:
-        following = await world.client.submit(AGENT, "after it", priority=0)
-        assert (await ends.next()).task_id == following.id
-    assert await world.ready(world.topology.dead_queue(AGENT)) == 0
-
-
 async def test_the_reply_that_was_not_sent_before_the_end_is_sent(world: World) -> None:
     await declare_logs(world)
     worker = Worker(hold=True)
@@ -50,9 +41,22 @@ async def test_the_reply_that_was_not_sent_before_the_end_is_sent(world: World) 
             await worker.next()
         await answer(world, task.id)
         async with world.consumer(Worker()) as consumer:
+            consumer.cancel(task.id)
             reply = await within(anext(aiter(replies)))
             await within(consumer.stop(grace=5))
     assert (reply.task_id, reply.result, reply.redelivered) == (task.id, "the first one", True)
+
+
+async def test_a_result_whose_confirm_was_lost_is_found_and_not_sent_again(world: World) -> None:
+    await declare_logs(world)
+    async with at_work(world, Worker(), broker=LosesConfirms(world.broker, world.topology.results)) as ends:
+        task = await world.client.submit(AGENT, "x")
+        first = await ends.next()
+        await within(ends.consumer.stop(grace=5))
+        following = await world.client.submit(AGENT, "after it")
+        ends.consumer.resume()
+        second = await ends.next()
+    assert (first.task_id, second.task_id) == (task.id, following.id)
 
 
 async def test_its_late_cancellation_does_not_contradict_the_result(world: World) -> None:
