@@ -21,6 +21,7 @@ from agents.core.settings import Settings
 from bus.broker import Broker
 from bus.control import known_agents
 from bus.dead_letters import DeadLetters
+from bus.errors import UnknownAgent
 from bus.letter import Choice
 
 Agents = Annotated[
@@ -58,6 +59,9 @@ class _Desk:
 
         async def at_desk() -> None:
             async with chosen.broker as broker:
+                for agent in self.agents or ():
+                    if await broker.queue_info(chosen.settings.topology.dead_queue(agent)) is None:
+                        raise UnknownAgent(agent)
                 names = self.agents or await _fleet(broker, chosen.settings)
                 await work(DeadLetters(broker, chosen.settings.topology, names))
 
@@ -122,13 +126,15 @@ def replay(
     """Have tasks done again, each as a new task with the id ID~1; unrouted ones as they are, once their agent is there.
 
     Each is published and confirmed before its letter is removed. Exit code 5: some stay, since their agent is unknown.
+    --all leaves out poison, the tasks that ended their processes: --reason poison, or --one, takes those.
 
     Examples:
       sutazai dlq replay --one 9a4b98578c184d2db739ea122d440c1f
 
       sutazai dlq replay --reason exhausted --agent senior-engineer --dry-run
     """
-    choice = Choice(ids=_ids(one), agents=_agents(agents), reason=reason, code=code)
+    spared = "poison" if every else None
+    choice = Choice(ids=_ids(one), agents=_agents(agents), reason=reason, code=code, without=spared)
     _must_choose("replay", choice, every=every)
     desk = _Desk(agents, amqp_url, prefix, config)
     if dry_run:
@@ -214,7 +220,9 @@ def _must_choose(doing: str, choice: Choice, *, every: bool) -> None:
         raise typer.BadParameter("--all and --one, --reason or --code contradict each other", param_hint=doing)
     if not (every or narrowed or choice.before):
         raise typer.BadParameter(
-            f"choose what to {doing}: --one ID, --reason WORD, --code WORD, or --all", param_hint=doing
+            f"choose what to {doing}: --one ID, --reason WORD, --code WORD, --all"
+            + (", or --older-than AGE" if doing == "purge" else ""),
+            param_hint=doing,
         )
 
 

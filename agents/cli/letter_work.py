@@ -31,7 +31,7 @@ async def list_letters(letters: DeadLetters, choice: Choice, line_of: Callable[[
             if line_of is not None:
                 typer.echo(line_of(letter))
     if groups.count == 0:
-        err.print("no dead letters", style="dim")
+        err.print("no dead letters" if choice == Choice() else "no dead letters of this choice", style="dim")
     elif line_of is None:
         print_table(groups)
 

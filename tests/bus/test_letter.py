@@ -107,3 +107,9 @@ def test_a_choice_takes_what_all_of_it_fits(other: Choice) -> None:
 
 def test_what_has_no_known_time_is_not_older_than_anything() -> None:
     assert not Choice(before=NOON).takes(dead_letter_of(Message(b""), "worker"))
+
+
+def test_one_reason_may_be_left_out() -> None:
+    letter = dead_letter_of(BURIED, "worker")
+    assert not Choice(without="exhausted").takes(letter)
+    assert Choice(without="poison").takes(letter)

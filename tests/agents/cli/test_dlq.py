@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from agents import BaseAgentV2
+from bus.envelope import Envelope, dead_letter
 from bus.errors import PermanentError
 from bus.message import Message
+from bus.rabbitmq import RabbitBroker
 from schemas import TaskMessage, TaskStatus
 from tests.support.agent_world import AgentWorld, agent_world, connected_client, settings_for
 from tests.support.command_line import Cli, Ran
@@ -186,7 +188,8 @@ async def test_an_agent_that_is_in_no_catalogue_is_found_by_its_greeting_or_its_
     await bury(dlq.url, "t-1")
     assert await dlq.ids() == ["t-1"]
     ran = await dlq("list", "--json", "--agent", "senior-engineer")
-    assert ran.out == ""
+    assert (ran.code, ran.out) == (5, "")
+    assert "no agent 'senior-engineer' is known" in ran.sentence
 
 
 @pytest.mark.parametrize("command", ["replay", "purge"])
@@ -196,7 +199,7 @@ async def test_an_unknown_id_and_a_missing_choice_are_wrong_usage(dlq: Dlq, comm
     assert (ran.code, ran.out) == (2, "")
     assert ran.sentence == "error: no dead letter of task 't-9': `sutazai dlq list --long` shows all"
     for arguments, told in (
-        ([], f"choose what to {command}: --one ID, --reason WORD, --code WORD, or --all"),
+        ([], f"choose what to {command}: --one ID, --reason WORD, --code WORD, --all"),
         (["--agent", "picky"], f"choose what to {command}"),
         (["--all", "--one", "t-1"], "--all and --one, --reason or --code contradict each other"),
     ):
@@ -262,3 +265,17 @@ async def test_an_unreachable_broker_is_one_line(cli: Cli, monkeypatch: pytest.M
     ran = await asyncio.to_thread(cli, "dlq", "list", "--amqp-url", "amqp://127.0.0.1:9/")
     assert (ran.code, ran.out) == (3, "")
     assert ran.sentence.startswith("error: no RabbitMQ answers")
+
+
+async def test_replaying_all_leaves_poison_where_it_is(dlq: Dlq) -> None:
+    await bury(dlq.url, "t-1")
+    async with RabbitBroker([dlq.url], "test", "1") as broker:
+        letter = dead_letter(
+            Message(b'{"prompt": "x"}'), "t-2", "poison", ("poison", "why"), Envelope(), ("", "host-1")
+        )
+        await broker.publish("sutazai.dead", "picky", letter)
+    ran = await dlq("replay", "--all")
+    assert (ran.code, ran.out) == (0, "replayed 1 of 1\n")
+    assert await dlq.ids() == ["t-2"]
+    ran = await dlq("replay", "--reason", "poison")
+    assert (ran.code, ran.out) == (0, "replayed 1 of 1\n")
