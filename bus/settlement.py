@@ -85,13 +85,13 @@ class Settlement:
                 log.info("task.handed_back", reason=reason)
                 await self._hand_back(entry)
 
-    async def _ended_before(self, entry: Entry, status: TaskStatus, *, sent: bool) -> TaskResult | None:
-        """Return the terminal result that the task has: from somebody else, or the one that was `sent` from here.
+    async def _ended_before(self, entry: Entry, status: TaskStatus, *, again: bool) -> TaskResult | None:
+        """Return the terminal result that the task has: from somebody else, or from here if this is not the first try.
 
         It is looked for where a second one could contradict it. Work that is done twice mostly ends alike, and a look
         for each of them would hold up a whole fleet after a restart. Two unreadable bodies are never one task.
         """
-        in_doubt = sent or (entry.is_doubtful and status in _WITHOUT_WORK)
+        in_doubt = again or (entry.is_doubtful and status in _WITHOUT_WORK)
         return await self._endings.find(entry.task) if in_doubt and entry.incoming.fault is None else None
 
     async def _end_as_before(self, entry: Entry, before: TaskResult, dropped: TaskStatus) -> None:
@@ -127,15 +127,13 @@ class Settlement:
         A connection that is lost in between leaves both open: whether it has arrived, and whether another host has
         been given the task. So it is looked for before it is sent again.
         """
-        sent = False
+        tries = count()
 
         async def publish() -> TaskResult | None:
-            nonlocal sent
-            before = await self._ended_before(entry, result.status, sent=sent)
+            again = next(tries) > 0
+            before = await self._ended_before(entry, result.status, again=again)
             if before is None:
-                telling = marked(result) if sent else result
-                sent = sent or self._publisher.is_connected
-                await self._publisher.result(telling, entry.message)
+                await self._publisher.result(marked(result) if again else result, entry.message)
             return before
 
         return await self._insist(publish)
@@ -174,7 +172,8 @@ class Settlement:
                 raise
             except BusError as error:
                 attempt += 1
-                log.warning("settlement.waiting", agent=self._agent, attempt=attempt, reason=str(error))
+                tell = log.warning if attempt == 1 else log.debug
+                tell("settlement.waiting", agent=self._agent, attempt=attempt, reason=str(error))
                 # A lost connection has its own back-off.
                 await asyncio.sleep(LINK_PAUSE_SECONDS if isinstance(error, ConnectionLost) else back_off(attempt))
                 await self._restore_after(error)

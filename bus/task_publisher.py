@@ -8,7 +8,7 @@ from typing import Any, Final
 import structlog
 
 from bus import codec
-from bus.broker import DEFAULT_EXCHANGE, Broker, LinkState
+from bus.broker import DEFAULT_EXCHANGE, Broker
 from bus.connection import back_off
 from bus.envelope import LEFT_OUT_HEADER, Envelope, copy_of, dead_letter, repeated
 from bus.errors import MessageTooLarge, PublishError, QueueFull, TopologyError
@@ -63,11 +63,6 @@ class TaskPublisher:
                 message = again
                 await asyncio.sleep(back_off(attempt))
         return None
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether what is published now is sent."""
-        return self._broker.links["publishing"] is LinkState.CONNECTED
 
     @property
     def broker_counts(self) -> bool:
