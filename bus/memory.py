@@ -15,47 +15,11 @@ from uuid import uuid4
 from bus.broker import ConsumerState, LinkState, OnState, QueueInfo
 from bus.errors import BusError, ConnectionLost
 from bus.memory_browsing import MemoryBrowse
+from bus.memory_delivery import MemoryDelivery
 from bus.memory_queue import MemoryQueue, QueueConsumer, Stored
 from bus.memory_server import MemoryServer
 from bus.message import Delivery, Message
 from bus.topology import Plan
-
-
-class MemoryDelivery:
-    """A delivery from an in-memory queue."""
-
-    def __init__(self, stored: Stored, subscription: "MemorySubscription", consumer: QueueConsumer) -> None:
-        self._stored = stored
-        self._subscription = subscription
-        self._consumer = consumer
-
-    @property
-    def message(self) -> Message:
-        """See `Delivery.message`."""
-        return self._stored.message
-
-    @property
-    def routing_key(self) -> str:
-        """See `Delivery.routing_key`."""
-        return self._stored.key
-
-    @property
-    def redelivered(self) -> bool:
-        """See `Delivery.redelivered`."""
-        return self._stored.redelivered
-
-    @property
-    def alive(self) -> bool:
-        """See `Delivery.alive`."""
-        return self._subscription.holds(self._stored)
-
-    async def ack(self) -> None:
-        """See `Delivery.ack`."""
-        self._subscription.settle(self._stored, self._consumer, requeue=False)
-
-    async def requeue(self) -> None:
-        """See `Delivery.requeue`."""
-        self._subscription.settle(self._stored, self._consumer, requeue=True)
 
 
 class MemorySubscription:
@@ -75,7 +39,7 @@ class MemorySubscription:
         self._on_delivery = on_delivery
         self._prefetch = prefetch
         self._plan = plan
-        self._held: dict[int, Stored] = {}
+        self._held: dict[int, tuple[Stored, QueueConsumer]] = {}
         self._consumer: QueueConsumer | None = None
         self._on_state = on_state
         self._state = ConsumerState.STARTING
@@ -132,13 +96,13 @@ class MemorySubscription:
 
     def holds(self, stored: Stored) -> bool:
         """Whether a delivery is unsettled and can still be settled."""
-        return self._held.get(stored.position) is stored
+        return stored.position in self._held and self._held[stored.position][0] is stored
 
-    def settle(self, stored: Stored, consumer: QueueConsumer, *, requeue: bool) -> None:
+    def settle(self, stored: Stored, *, requeue: bool) -> None:
         """Settle one delivery. Raises ConnectionLost for one from before a cut."""
         if not self.holds(stored):
             raise ConnectionLost("the delivery belongs to a connection that is gone")
-        del self._held[stored.position]
+        _, consumer = self._held.pop(stored.position)
         consumer.unsettled.discard(stored.position)
         queue = self._queue()
         if queue is not None:
@@ -150,8 +114,8 @@ class MemorySubscription:
         consumer = self._consumer
         if consumer is None:
             raise BusError(f"queue {self._name!r} gave a message to a consumer that has left")
-        self._held[stored.position] = stored
-        self._on_delivery(MemoryDelivery(stored, self, consumer))
+        self._held[stored.position] = stored, consumer
+        self._on_delivery(MemoryDelivery(stored, self))
 
     def _leave(self, state: ConsumerState) -> None:
         queue = self._queue()
@@ -164,7 +128,7 @@ class MemorySubscription:
         queue, held = self._queue(), self._held
         self._held = {}
         if queue is not None:
-            for stored in held.values():
+            for stored, _ in held.values():
                 queue.put_back(stored)
             asyncio.get_running_loop().call_soon(queue.dispatch)
 

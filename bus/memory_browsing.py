@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from bus.errors import ConnectionLost
+from bus.memory_delivery import MemoryDelivery
 from bus.memory_queue import Stored
 from bus.memory_server import MemoryServer
-from bus.message import Delivery, Message
+from bus.message import Delivery
 
 
 class MemoryBrowse:
@@ -27,7 +28,7 @@ class MemoryBrowse:
             if stored is None:
                 return
             self._held[stored.position] = stored
-            yield BrowsedDelivery(stored, self)
+            yield MemoryDelivery(stored, self)
         raise ConnectionLost(f"the connection was lost while looking into queue {self._name!r}")
 
     def close(self) -> None:
@@ -48,39 +49,3 @@ class MemoryBrowse:
         if requeue and self._server.queues.get(self._name) is self._queue:
             self._queue.put_back(stored)
             asyncio.get_running_loop().call_soon(self._queue.dispatch)
-
-
-class BrowsedDelivery:
-    """A delivery that was taken to be looked at."""
-
-    def __init__(self, stored: Stored, browse: MemoryBrowse) -> None:
-        self._stored = stored
-        self._browse = browse
-
-    @property
-    def message(self) -> Message:
-        """See `Delivery.message`."""
-        return self._stored.message
-
-    @property
-    def routing_key(self) -> str:
-        """See `Delivery.routing_key`."""
-        return self._stored.key
-
-    @property
-    def redelivered(self) -> bool:
-        """See `Delivery.redelivered`."""
-        return self._stored.redelivered
-
-    @property
-    def alive(self) -> bool:
-        """See `Delivery.alive`."""
-        return self._browse.holds(self._stored)
-
-    async def ack(self) -> None:
-        """See `Delivery.ack`."""
-        self._browse.settle(self._stored, requeue=False)
-
-    async def requeue(self) -> None:
-        """See `Delivery.requeue`."""
-        self._browse.settle(self._stored, requeue=True)

@@ -69,7 +69,8 @@ async def test_a_stop_hands_back_what_outlasts_the_grace_period(world: World) ->
         await world.until_ready(world.queue, 1)
     async with world.client.results() as results, world.consumer(Worker()):
         result = await within(anext(results))
-    assert (result.status, result.attempt, result.redelivered) == (TaskStatus.COMPLETED, 1, True)
+    # A copy: the next host could not tell a delivery that came back from what a crash has left.
+    assert (result.status, result.attempt, result.redelivered) == (TaskStatus.COMPLETED, 1, False)
 
 
 async def test_a_handler_that_ignores_its_end_goes_back_with_the_consumer(world: World) -> None:

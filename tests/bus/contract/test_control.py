@@ -8,7 +8,7 @@ from bus.broker import Broker, OnState, Subscription
 from bus.client import Client
 from bus.codec import encode_control
 from bus.control import known_agents
-from bus.errors import TopologyError
+from bus.errors import TopologyError, UnknownAgent
 from bus.message import Delivery, Message
 from bus.topology import EVERYBODY, Plan, Topology
 from schemas import CancelTask
@@ -20,7 +20,11 @@ from tests.support.waiting import wait_until
 
 async def test_a_host_hears_what_is_said_to_its_agents_and_to_all_and_nothing_else(world: World) -> None:
     ear = Ear()
+    for agent in ("second", "stranger"):
+        await world.broker.declare(world.topology.agent(agent))
     async with listening(world, ear, AGENT, "second"):
+        with pytest.raises(UnknownAgent):
+            await world.client.cancel("nobody's", agent="misspelt")
         await world.client.cancel("not mine", agent="stranger")
         await world.client.cancel("mine", agent=AGENT)
         await world.client.cancel("mine too", agent="second")
