@@ -1,8 +1,8 @@
 """Whether a task has its terminal result already, by the log of results.
 
-Asked before a task that came back, as after a crash or a cut, is given a result: somebody may have given it one in the
-instant before its acknowledgement was lost. Without the log, or if it cannot be read in time, a second and marked
-result is published, since a lost one would be worse.
+Asked where a second result could contradict the first: somebody may have given the task one in the instant before its
+acknowledgement was lost, or while this host waited for a connection. Without the log, or if it cannot be read in time,
+a second and marked result is published, since a lost one would be worse.
 """
 
 import asyncio

@@ -4,9 +4,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from functools import partial
-from itertools import count
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
@@ -30,11 +28,8 @@ _WITHOUT_WORK: Final = frozenset((TaskStatus.CANCELLED, TaskStatus.EXPIRED))
 T = TypeVar("T")
 
 
-class PublishCopy(Protocol):
-    """Publishes a copy; `again` says that one may have been published before."""
-
-    def __call__(self, *, again: bool) -> Awaitable[None]:
-        """Publish it, and have it confirmed."""
+Publish = Callable[[bool], Awaitable[T]]
+"""Publishes and has it confirmed. Told True from the second try on: the first one may have arrived."""
 
 
 class Settlement:
@@ -74,13 +69,13 @@ class Settlement:
                 await self._finish(entry, result)
             case Buried(result, failure, reason):
                 log.warning("task.buried", reason=reason, code=failure.code, error=failure.message)
-                await self._insist(lambda: self._publisher.dead_letter(entry, reason, failure))
+                await self._insist(lambda _: self._publisher.dead_letter(entry, reason, failure))
                 await self._finish(entry, result)
             case TriedAgain():
                 await self._try_again(entry, outcome)
             case Postponed(rung_ms, envelope, reason):
                 log.info("task.postponed", reason=reason, delay=rung_ms / 1000, redeliveries=envelope.redeliveries)
-                await self._replace(entry, partial(self._publisher.later, entry, envelope, rung_ms))
+                await self._replace(entry, lambda again: self._publisher.later(entry, envelope, rung_ms, again=again))
             case HandedBack(reason):
                 log.info("task.handed_back", reason=reason)
                 await self._hand_back(entry)
@@ -102,7 +97,7 @@ class Settlement:
 
     async def _hand_back(self, entry: Entry) -> None:
         if self.is_leaving or self._publisher.must_copy_back(entry):
-            await self._replace(entry, partial(self._publisher.hand_back, entry))
+            await self._replace(entry, lambda again: self._publisher.hand_back(entry, again=again))
             return
         self._inflight.give_back(entry)
         await _settle_all(entry, lambda delivery: delivery.requeue())
@@ -127,10 +122,8 @@ class Settlement:
         A connection that is lost in between leaves both open: whether it has arrived, and whether another host has
         been given the task. So it is looked for before it is sent again.
         """
-        tries = count()
 
-        async def publish() -> TaskResult | None:
-            again = next(tries) > 0
+        async def publish(again: bool) -> TaskResult | None:
             before = await self._ended_before(entry, result.status, again=again)
             if before is None:
                 await self._publisher.result(marked(result) if again else result, entry.message)
@@ -141,7 +134,7 @@ class Settlement:
     async def _try_again(self, entry: Entry, outcome: TriedAgain) -> None:
         failure, rung_ms = outcome.failure, outcome.rung_ms
         log.info("task.retrying", delay=outcome.seconds, error=failure.message)
-        await self._replace(entry, partial(self._publisher.later, entry, outcome.envelope, rung_ms))
+        await self._replace(entry, lambda again: self._publisher.later(entry, outcome.envelope, rung_ms, again=again))
         self._publisher.event(
             entry,
             EventKind.RETRYING,
@@ -150,11 +143,10 @@ class Settlement:
             error={"code": failure.code, "message": failure.message},
         )
 
-    async def _replace(self, entry: Entry, publish: PublishCopy) -> None:
+    async def _replace(self, entry: Entry, publish: Publish[None]) -> None:
         """Publish a copy in the place of what was delivered."""
         entry.is_copied = True
-        tries = count()
-        await self._insist(lambda: publish(again=next(tries) > 0))
+        await self._insist(publish)
         acknowledged = await _settle_all(entry, lambda delivery: delivery.ack())
         self._inflight.replaced(entry, acknowledged=acknowledged)
 
@@ -162,12 +154,12 @@ class Settlement:
         acknowledged = await _settle_all(entry, lambda delivery: delivery.ack())
         self._inflight.end(entry, acknowledged=acknowledged)
 
-    async def _insist(self, publish: Callable[[], Awaitable[T]]) -> T:
+    async def _insist(self, publish: Publish[T]) -> T:
         """Publish until it succeeds. Meanwhile the task is unsettled, so nothing is lost whatever happens here."""
         attempt = 0
         while True:
             try:
-                return await publish()
+                return await publish(attempt > 0)
             except MessageTooLarge:
                 raise
             except BusError as error:

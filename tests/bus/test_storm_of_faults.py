@@ -40,19 +40,10 @@ class Distant(Through):
         super().__init__(broker)
         self._draw = draw
 
-    async def publish(
-        self,
-        exchange: str,
-        key: str,
-        message: Message,
-        *,
-        mandatory: bool = True,
-        timeout: float | None = 30.0,
-        again: Message | None = None,
-        once: bool = False,
-    ) -> None:
+    async def before(self, exchange: str, message: Message) -> None:  # noqa: ARG002 - every way takes time
         await asyncio.sleep(self._draw.uniform(0, 0.003))
-        await super().publish(exchange, key, message, mandatory=mandatory, timeout=timeout, again=again, once=once)
+
+    async def after(self, exchange: str) -> None:  # noqa: ARG002 - the way back too
         await asyncio.sleep(self._draw.uniform(0, 0.003))
 
 

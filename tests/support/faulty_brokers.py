@@ -58,7 +58,15 @@ class Through:
         again: Message | None = None,
         once: bool = False,
     ) -> None:
+        await self.before(exchange, message)
         await self.inner.publish(exchange, key, message, mandatory=mandatory, timeout=timeout, again=again, once=once)
+        await self.after(exchange)
+
+    async def before(self, exchange: str, message: Message) -> None:
+        """What happens on the way to the broker."""
+
+    async def after(self, exchange: str) -> None:
+        """What happens on the way back: the broker has the message."""
 
     def announce(self, exchange: str, key: str, message: Message) -> None:
         self.inner.announce(exchange, key, message)
@@ -84,18 +92,7 @@ class LateConfirms(Through):
         self._exchange = exchange
         self.confirm = asyncio.Event()
 
-    async def publish(
-        self,
-        exchange: str,
-        key: str,
-        message: Message,
-        *,
-        mandatory: bool = True,
-        timeout: float | None = 30.0,
-        again: Message | None = None,
-        once: bool = False,
-    ) -> None:
-        await super().publish(exchange, key, message, mandatory=mandatory, timeout=timeout, again=again, once=once)
+    async def after(self, exchange: str) -> None:
         if exchange == self._exchange:
             await self.confirm.wait()
 
@@ -109,21 +106,10 @@ class Refusing(Through):
         self.refuses = True
         self.refused = 0
 
-    async def publish(
-        self,
-        exchange: str,
-        key: str,
-        message: Message,
-        *,
-        mandatory: bool = True,
-        timeout: float | None = 30.0,
-        again: Message | None = None,
-        once: bool = False,
-    ) -> None:
+    async def before(self, exchange: str, message: Message) -> None:  # noqa: ARG002 - whatever the message is
         if exchange == self._exchange and self.refuses:
             self.refused += 1
             raise QueueFull("full")
-        await super().publish(exchange, key, message, mandatory=mandatory, timeout=timeout, again=again, once=once)
 
 
 class LosesConfirms(Through):
