@@ -117,6 +117,7 @@ class Api:
         missing = f'model "{asked.model}" not found, try pulling it first' if asked.model else "model '' not found"
         model, options = self._find(asked.model, missing), self._options(asked)
         if not asked.inputs:
+            await self._load(model, asked, options)
             return json_reply({"model": asked.model, "embeddings": []})
         _check_embeds(model)
         found = await embed(self._scheduler, model, asked, options, normalise=True)
@@ -130,6 +131,7 @@ class Api:
         missing = f'model "{_required(asked.model)}" not found, try pulling it first'
         model, options = self._find(asked.model, missing), self._options(asked)
         if not asked.inputs:
+            await self._load(model, asked, options)
             return json_reply({"embedding": []})
         _check_embeds(model)
         found = await embed(self._scheduler, model, asked, options, normalise=False)
@@ -150,10 +152,15 @@ class Api:
 
     async def _text(self, asked: TextRequest, wrap: Wrap, verb: str) -> Response:
         model = self._find(asked.model, f"model '{asked.model}' not found")
+        if asked.only_loads and asked.keep_alive == 0:
+            # Before anything is asked of the model: one for embeddings is unloaded so as well.
+            self._scheduler.expire(model.name)
+            return json_reply(final_line(asked.model, wrap, "unload"))
         _check_can(model, asked, verb)
         options = self._options(asked)
         if asked.only_loads:
-            return json_reply(final_line(asked.model, wrap, await self._preload(model, asked, options)))
+            await self._load(model, asked, options)
+            return json_reply(final_line(asked.model, wrap, "load"))
         if asked.has_images:
             raise ReplyError(400, _NO_IMAGES)
         parts = generate(self._scheduler, model, asked, options)
@@ -162,12 +169,9 @@ class Api:
         lines = stream_lines(asked, wrap, parts)
         return NdjsonResponse(await anext(lines), lines)
 
-    async def _preload(self, model: Model, asked: TextRequest, options: Options) -> str:
-        if asked.keep_alive == 0:
-            self._scheduler.expire(model.name)
-            return "unload"
+    async def _load(self, model: Model, asked: TextRequest | EmbedRequest, options: Options) -> None:
         async with self._scheduler.hold(Want(model.name, options.num_ctx), asked.keep_alive):
-            return "load"
+            return
 
     @property
     def _path(self) -> Path:

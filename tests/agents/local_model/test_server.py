@@ -310,3 +310,12 @@ async def test_a_name_of_another_network_in_the_host_header_is_refused(http: htt
 async def test_the_root_says_that_the_server_is_there(method: str, http: httpx.AsyncClient) -> None:
     reply = await http.request(method, "/")
     assert (reply.status_code, reply.text) == (200, "Ollama is running" if method == "GET" else "")
+
+
+async def test_embedding_nothing_loads_the_model_and_an_empty_request_unloads_it(ollama: AsyncClient) -> None:
+    assert (await ollama.embed("all-minilm", [])).embeddings == []
+    assert "all-minilm:latest" in {model.model for model in (await ollama.ps()).models}
+    await ollama.generate("all-minilm", keep_alive=0)
+    assert "all-minilm:latest" not in {model.model for model in (await ollama.ps()).models}
+    assert (await ollama.embeddings("all-minilm", "")).embedding == []
+    assert "all-minilm:latest" in {model.model for model in (await ollama.ps()).models}
