@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export LD_LIBRARY_PATH := $(CURDIR)/$(VENV)/lib$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq
 
-.PHONY: help install install-dev demo test test-random test-brokers check format bench chaos docs lock clean
+.PHONY: help install install-dev demo test test-random test-brokers check format bench chaos outage docs lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,9 @@ bench: $(VENV)/.dev ## Measure the main job; see benchmarks/ for more
 
 chaos: $(VENV)/.dev ## A storm of faults over real processes: is anything lost? Three minutes
 	@$(BIN)/python benchmarks/chaos.py $(ARGS)
+
+outage: $(VENV)/.dev ## The model server away for a minute: does it cost a task or an attempt? Three minutes
+	@$(BIN)/python benchmarks/outage.py $(ARGS)
 
 docs: $(VENV)/.dev ## Write docs/cli.md anew from the command line's own help
 	@$(BIN)/python -m typer agents.cli.main utils docs --name sutazai --title "The command line" --output docs/cli.md

@@ -20,6 +20,8 @@ class ConsumerState(StrEnum):
     STARTING = "starting"
     CONSUMING = "consuming"
     PAUSED = "paused"
+    FULL = "full"
+    """Paused by its host, which holds as many tasks as it may; see `bus.intake`. No subscription itself says this."""
     LOST = "lost"
     STOPPED = "stopped"
 
@@ -62,6 +64,23 @@ class Subscription(Protocol):
 
     def resume(self) -> None:
         """Ask for deliveries again."""
+
+    async def fetch(self) -> int | None:
+        """Take one message now, consuming or paused: it comes as a delivered one does, whatever the prefetch.
+
+        Returns how many are left in the queue; None: there was none to take. Waits for a connection that is away. What
+        a caller asked for who is cancelled meanwhile still comes.
+
+        Raises:
+            BusError: it could not be asked for; try again.
+        """
+
+    async def count(self) -> int:
+        """Return how many messages wait in the queue. Waits for a connection that is away.
+
+        Raises:
+            BusError: it could not be asked for; try again.
+        """
 
     async def close(self) -> None:
         """Stop for good. What is still unsettled goes back to the queue."""
@@ -131,8 +150,12 @@ class Broker(Protocol):
         tag: str,
         plan: Plan,
         on_state: OnState | None = None,
+        paused: bool = False,
     ) -> Subscription:
-        """Start to consume `queue`; `plan` is declared first, and again whenever the subscription comes back."""
+        """Start to consume `queue`; `plan` is declared first, and again whenever the subscription comes back.
+
+        One that begins `paused` takes nothing before `resume` or `fetch`.
+        """
 
     def browse(self, queue: str) -> AbstractAsyncContextManager[AsyncIterator[Delivery]]:
         """Look at what waits in a queue, one after the other in its order, until there is no more.

@@ -3,15 +3,17 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bus import codec
 from bus.broker import Broker
 from bus.envelope import repeated
-from bus.errors import BusError, ReplyTimeout, UnknownAgent
+from bus.errors import BusError, TopologyError, UnknownAgent
 from bus.listener import Listener
 from bus.result_log import SeenTasks, moment_of, read_from, result_of
+from bus.task_stream import TaskStream, no_result
 from bus.topology import EVERYBODY, Topology, filter_keys
 from schemas import (
     CancelTask,
@@ -45,7 +47,7 @@ class Client:
         `fields` are those of `TaskMessage`: data, timeout, stream, model, options, metadata and so on.
 
         Raises:
-            pydantic.ValidationError: a field is invalid.
+            ValueError: a field is invalid (pydantic.ValidationError), or a key of `retry` is unknown.
             UnknownAgent: nobody has ever started this agent here.
             QueueFull: too many tasks wait for it already.
             PublishTimeout: the broker did not confirm; it is away or blocked.
@@ -60,6 +62,8 @@ class Client:
         `again`: it was sent before, and nobody knows whether it has arrived, as after a PublishTimeout. A second result
         that comes of it is then marked as `redelivered`.
         """
+        if task.retry is not None:
+            task.retry.must_be_known()
         await self._must_know(task.agent)
         message = codec.encode_task(task, reply_to=reply_to)
         second = repeated(message)
@@ -79,8 +83,16 @@ class Client:
         control = CancelTask(task_id=task_id, agent=agent, reason=reason)
         if agent is not None:
             await self._must_know(agent)
-        key = agent or EVERYBODY
-        await self.broker.publish(self.topology.control, key, codec.encode_control(control), mandatory=False)
+        key, message = agent or EVERYBODY, codec.encode_control(control)
+        try:
+            await self.broker.publish(self.topology.control, key, message, mandatory=False)
+        except TopologyError as error:
+            if await self.broker.queue_info(self.topology.unrouted) is not None:
+                raise
+            raise TopologyError(
+                f"no host has ever started on this broker (prefix {self.topology.prefix!r}), so there is no task to "
+                "cancel: check the broker's address and the prefix"
+            ) from error
 
     async def ask(
         self,
@@ -108,9 +120,50 @@ class Client:
                 async with asyncio.timeout(timeout):
                     return await self._result_of(task.id, replies)
             except TimeoutError as error:
-                raise ReplyTimeout(
-                    f"no result of task {task.id} from agent {task.agent!r} within {timeout:g} s: it goes on"
-                ) from error
+                raise no_result(task, timeout) from error
+
+    def stream(
+        self,
+        agent: str,
+        prompt: str | None = None,
+        *,
+        priority: int | str = Priority.NORMAL,
+        timeout: float = 300.0,
+        **fields: Any,
+    ) -> AbstractAsyncContextManager[TaskStream]:
+        """Submit a task and read its answer as it is written.
+
+            async with client.stream("senior-engineer", "What is a mutex?") as stream:
+                async for text in stream:
+                    print(text, end="", flush=True)
+                result = await stream.result()
+
+        A retry begins the text anew, and pieces may be lost on the way: `stream.steps()` tells both, and the result
+        holds the whole. An agent that asks no model writes its text in one piece, if that is its result. Who leaves
+        the block early leaves the task running: `cancel` ends it. `timeout` is in seconds, up to the result. Errors
+        come as from `submit` and `ask`.
+        """
+        task = TaskMessage(agent=agent, prompt=prompt, priority=priority, stream=True, **fields)
+        return self.watch(task, timeout=timeout)
+
+    @contextlib.asynccontextmanager
+    async def watch(self, task: TaskMessage, *, timeout: float = 300.0) -> AsyncIterator[TaskStream]:
+        """Publish a task that is made already and follow it, as `stream` does.
+
+        Without `task.stream` its text comes in one piece, once it is done.
+        """
+        await self._must_know(task.agent)
+        # One queue for both: the result comes behind the pieces. It is there first, so nothing is missed.
+        keys, exchange = (f"{task.agent}.*.{task.id}",), self.topology.events
+        async with Listener(
+            self.broker, self.topology, "replies", codec.decode_news, exchange=exchange, keys=keys
+        ) as listener:
+            await self.send(task, reply_to=listener.queue)
+            stream = TaskStream(task, listener.next, timeout)
+            try:
+                yield stream
+            finally:
+                stream.close()
 
     def replies(self) -> Listener[TaskResult]:
         """Return a queue for replies: send tasks with `reply_to=replies.queue` and read their results from it."""

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from bus.envelope import TASK_ID_HEADER, Envelope, body_of, read_envelope
 from bus.errors import DecodeError
 from bus.message import Message
-from schemas import Control, Report, TaskEvent, TaskMessage, TaskResult, Wire, new_task_id
+from schemas import Control, Report, Returned, TaskEvent, TaskMessage, TaskResult, Wire, new_task_id
 from schemas.task import TaskId
 
 _TYPES: Final[Mapping[type[Wire], str]] = {
@@ -78,8 +78,9 @@ def encode_report(report: Report) -> Message:
 
 
 def encode_control(control: Control) -> Message:
-    """Make a control message; persistent, since the control log keeps it."""
-    return Message(body=_body(control), type=CONTROL_TYPE, timestamp=control.timestamp)
+    """Make a control message; persistent where the control log keeps it, which a word of the moment is not worth."""
+    is_kept = not isinstance(control, Returned)
+    return Message(body=_body(control), type=CONTROL_TYPE, timestamp=control.timestamp, persistent=is_kept)
 
 
 def receive_task(message: Message, agent: str, received_at: datetime) -> IncomingTask:
@@ -121,6 +122,11 @@ def decode_result(message: Message) -> TaskResult:
 def decode_event(message: Message) -> TaskEvent:
     """Read an event. Raises DecodeError."""
     return _validate(TaskEvent, _json_object(message.body), message.body)
+
+
+def decode_news(message: Message) -> TaskEvent | TaskResult:
+    """Read what a queue for both brings, an event or a terminal result. Raises DecodeError."""
+    return decode_event(message) if message.type == _TYPES[TaskEvent] else decode_result(message)
 
 
 def decode_report(message: Message) -> Report:

@@ -14,8 +14,9 @@ from bus.codec import decode_control, encode_control
 from bus.ending import end_tasks
 from bus.errors import BusError, DecodeError
 from bus.listener import Listener
-from bus.topology import EVERYBODY, Topology
-from schemas import CancelTask, Control, Hello, now
+from bus.returns import Returns
+from bus.topology import EVERYBODY, RETURNS_OF_ALL, Topology, returned_key
+from schemas import CancelTask, Control, Hello, Returned, now
 
 log = structlog.get_logger(__name__)
 
@@ -48,18 +49,27 @@ class ControlLink:
         host: str,
         agents: Sequence[str],
         on_cancel: Callable[[CancelTask], None],
+        *,
+        returns: Returns | None = None,
+        on_arrival: Callable[[str, int], None] | None = None,
     ) -> None:
+        """`returns` is told what all hosts hand back, this one too; None hears nothing of it.
+
+        `on_arrival` is then called with the agent and the priority of what goes back.
+        """
         self._broker = broker
         self._topology = topology
         self._hello = Hello(host=host, agents=tuple(agents))
         self._on_cancel = on_cancel
+        self._returns = returns
+        self._on_arrival = on_arrival
         self._listener = Listener(
             broker,
             topology,
             "control",
             decode_control,
             exchange=topology.control,
-            keys=(EVERYBODY, *agents),
+            keys=(EVERYBODY, *agents, *([] if returns is None else [RETURNS_OF_ALL])),
             name=f"{host}-{uuid4().hex[:4]}",
             on_state=self._note_state,
         )
@@ -92,6 +102,22 @@ class ControlLink:
                 self._on_cancel(control)
             case Hello():
                 log.debug("control.hello", host=control.host)
+                self._tell_newcomer()
+            case Returned():
+                self._note_returned(control)
+
+    def _note_returned(self, returned: Returned) -> None:
+        if self._returns is not None:
+            self._returns.note(*returned.digests)
+        if self._on_arrival is not None and returned.agent is not None:
+            self._on_arrival(returned.agent, returned.priority or 0)
+
+    def _tell_newcomer(self) -> None:
+        """Tell a host that has just started what it has missed of what went back."""
+        digests = () if self._returns is None else self._returns.latest()
+        if digests:
+            word = encode_control(Returned(host=self._hello.host, digests=digests))
+            self._broker.announce(self._topology.control, returned_key(), word)
 
     def _note_state(self, state: ConsumerState) -> None:
         if state is ConsumerState.LOST:

@@ -4,11 +4,11 @@ import sys
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from datetime import datetime
-from hashlib import sha256
 from typing import Final, TypeVar
 
 from bus.codec import IncomingTask
-from bus.envelope import Envelope, foreign_headers
+from bus.envelope import Envelope
+from bus.fingerprint import fingerprint
 from bus.message import Delivery, Message
 from schemas import TaskMessage
 
@@ -40,7 +40,7 @@ class Entry:
     """Whether a copy of it is on its way to its queue or the ladder, and takes its place."""
 
     returned: bool = False
-    """Whether it was this host that handed it back before."""
+    """Whether a host handed it back before on purpose, this one or another, so that nobody has done it."""
 
     @property
     def is_doubtful(self) -> bool:
@@ -83,7 +83,7 @@ class InFlight:
     def __init__(self) -> None:
         self._held: dict[str, Entry] = {}
         self._ended: OrderedDict[str, int] = OrderedDict()
-        self._anonymous: OrderedDict[bytes, _Identity] = OrderedDict()
+        self._anonymous: OrderedDict[str, _Identity] = OrderedDict()
         self._returned: OrderedDict[str, int] = OrderedDict()
 
     @property
@@ -99,9 +99,9 @@ class InFlight:
         """
         if not (incoming.anonymous and delivery.redelivered):
             return incoming
-        print_ = _fingerprint(delivery.message)
+        print_ = fingerprint(delivery.message)
         orphans = (e for e in self._held.values() if e.incoming.anonymous and e.is_orphan)
-        running = next((_identity(e.incoming) for e in orphans if _fingerprint(e.message) == print_), None)
+        running = next((_identity(e.incoming) for e in orphans if fingerprint(e.message) == print_), None)
         known = running or self._anonymous.pop(print_, None)
         if known is None:
             return incoming
@@ -123,6 +123,11 @@ class InFlight:
     def has_ended(self, incoming: IncomingTask) -> bool:
         """Whether the task has ended here, or this delivery was replaced here by a copy."""
         return self._ended.get(incoming.key, -1) >= incoming.envelope.copies
+
+    def explains(self, incoming: IncomingTask) -> bool:
+        """Whether it is known here why this task comes again: it is held, has ended, or was handed back here."""
+        was_returned = self._returned.get(incoming.key, -1) == incoming.envelope.copies
+        return was_returned or incoming.key in self._held or self.has_ended(incoming)
 
     def was_returned(self, incoming: IncomingTask) -> bool:
         """Whether this very delivery was handed back here, so that its coming again is no sign of a crash.
@@ -162,7 +167,7 @@ class InFlight:
 
     def _recognise_later(self, entry: Entry) -> None:
         if entry.incoming.anonymous:
-            _remember(self._anonymous, _fingerprint(entry.message), _identity(entry.incoming))
+            _remember(self._anonymous, fingerprint(entry.message), _identity(entry.incoming))
 
     def forget(self, entry: Entry) -> None:
         """Note that this task is not held here any more, and may come again."""
@@ -179,8 +184,3 @@ def _remember(memory: OrderedDict[K, V], key: K, value: V) -> None:
     memory.move_to_end(key)
     while len(memory) > REMEMBERED:
         memory.popitem(last=False)
-
-
-def _fingerprint(message: Message) -> bytes:
-    # Without the broker's headers: quorum queues count deliveries there.
-    return sha256(repr(replace(message, headers=foreign_headers(message.headers))).encode()).digest()

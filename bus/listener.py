@@ -77,9 +77,13 @@ class Listener(Generic[T]):
 
     async def __aiter__(self) -> AsyncIterator[T]:
         while True:
-            value, delivery = await self._received.get()
-            self._ack(delivery)
-            yield value
+            yield await self.next()
+
+    async def next(self) -> T:
+        """Return the next message. Cancelling the wait loses none, which cannot be said of the iterator."""
+        value, delivery = await self._received.get()
+        self._ack(delivery)
+        return value
 
     async def until_consuming(self) -> None:
         """Wait until messages come, again if they did not for a while."""

@@ -33,17 +33,20 @@ class MemorySubscription:
         prefetch: int,
         plan: Plan,
         on_state: OnState | None = None,
+        *,
+        paused: bool = False,
     ) -> None:
         self._server = server
         self._name = queue
         self._on_delivery = on_delivery
         self._prefetch = prefetch
         self._plan = plan
-        self._held: dict[int, tuple[Stored, QueueConsumer]] = {}
+        self._held: dict[int, tuple[Stored, QueueConsumer | None]] = {}
         self._consumer: QueueConsumer | None = None
         self._on_state = on_state
-        self._state = ConsumerState.STARTING
-        self.resume()
+        self._state = ConsumerState.PAUSED if paused else ConsumerState.STARTING
+        if not paused:
+            self.resume()
 
     @property
     def state(self) -> ConsumerState:
@@ -70,6 +73,26 @@ class MemorySubscription:
         queue.consumers.append(self._consumer)
         self._enter(ConsumerState.CONSUMING)
         asyncio.get_running_loop().call_soon(queue.dispatch)
+
+    async def fetch(self) -> int | None:
+        """See `Subscription.fetch`."""
+        queue = self._there()
+        stored = queue.take()
+        if stored is None:
+            return None
+        self._held[stored.position] = stored, None
+        self._on_delivery(MemoryDelivery(stored, self))
+        return queue.ready
+
+    async def count(self) -> int:
+        """See `Subscription.count`."""
+        return self._there().ready
+
+    def _there(self) -> MemoryQueue:
+        if self.state is ConsumerState.STOPPED:
+            raise ConnectionLost(f"the subscription to queue {self._name!r} is closed")
+        self._server.declare(self._plan)
+        return self._server.queue(self._name)
 
     async def close(self) -> None:
         """See `Subscription.close`."""
@@ -103,7 +126,8 @@ class MemorySubscription:
         if not self.holds(stored):
             raise ConnectionLost("the delivery belongs to a connection that is gone")
         _, consumer = self._held.pop(stored.position)
-        consumer.unsettled.discard(stored.position)
+        if consumer is not None:
+            consumer.unsettled.discard(stored.position)
         queue = self._queue()
         if queue is not None:
             if requeue:
@@ -203,9 +227,10 @@ class MemoryBroker:
         tag: str,  # noqa: ARG002 - the contract's; nobody looks at tags here
         plan: Plan,
         on_state: OnState | None = None,
+        paused: bool = False,
     ) -> MemorySubscription:
         """See `Broker.subscribe`."""
-        subscription = MemorySubscription(self._server, queue, on_delivery, prefetch, plan, on_state)
+        subscription = MemorySubscription(self._server, queue, on_delivery, prefetch, plan, on_state, paused=paused)
         self._subscriptions = [other for other in self._subscriptions if other.state is not ConsumerState.STOPPED]
         self._subscriptions.append(subscription)
         return subscription

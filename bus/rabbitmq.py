@@ -135,6 +135,7 @@ class RabbitBroker:
         tag: str,
         plan: Plan,
         on_state: OnState | None = None,
+        paused: bool = False,
     ) -> RabbitSubscription:
         """See `Broker.subscribe`."""
 
@@ -148,7 +149,14 @@ class RabbitBroker:
                 await self.declare(plan)
 
         subscription = RabbitSubscription(
-            self._consuming, queue, on_delivery, prepare, prefetch=prefetch, tag=tag, on_state=on_state
+            self._consuming,
+            queue,
+            on_delivery,
+            prepare,
+            prefetch=prefetch,
+            tag=tag,
+            on_state=on_state,
+            paused=paused,
         )
         self._subscriptions = {other for other in self._subscriptions if other.state is not ConsumerState.STOPPED}
         self._subscriptions.add(subscription)
@@ -207,7 +215,9 @@ async def _declare(plan: Plan, channel: AbstractChannel) -> None:
 
 async def _declare_queue(queue: Queue, channel: AbstractChannel) -> None:
     try:
-        await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments))
+        await channel.declare_queue(
+            queue.name, durable=not queue.exclusive, exclusive=queue.exclusive, arguments=dict(queue.arguments)
+        )
     except ConnectionInternalError as error:
         # 3.10 with streams or quorum queues turned off closes the whole connection, which looks like a lost one.
         if "feature flag is disabled" not in str(error):

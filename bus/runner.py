@@ -11,6 +11,7 @@ import structlog
 
 from bus.ending import end_tasks
 from bus.errors import RetryableError
+from bus.hold import Hold
 from bus.inflight import Entry
 from bus.outcome import (
     HandedBack,
@@ -22,6 +23,7 @@ from bus.outcome import (
 )
 from bus.patience import Patience
 from bus.retry import RetryPolicy, is_on_purpose
+from bus.spent import Spent, with_spent
 from bus.task_publisher import TaskPublisher
 from schemas import EventKind, TaskMessage, TaskResult, now
 
@@ -49,6 +51,8 @@ class Attempt:
     is_waiting: Callable[[], bool] = field(default=_never)
     """A handler may set this to tell whether the work has yet to begin, since it only waits for its turn. Whoever has
     to end such an attempt hands it back: nothing was tried."""
+    spent: Spent = field(default_factory=Spent)
+    """A handler may add to this what the work costs: the result tells it, whether the handler returns or not."""
 
 
 Handler = Callable[[Attempt], Awaitable[TaskResult]]
@@ -58,8 +62,9 @@ Handler = Callable[[Attempt], Awaitable[TaskResult]]
 class Run:
     """A handler at work."""
 
-    def __init__(self, entry: Entry, work: asyncio.Task[TaskResult]) -> None:
+    def __init__(self, entry: Entry, attempt: Attempt, work: asyncio.Task[TaskResult]) -> None:
         self.entry = entry
+        self.attempt = attempt
         self.work = work
         self.started = time.monotonic()
         self.imposed: Outcome | None = None
@@ -76,6 +81,14 @@ class Run:
         if self.imposed is None and not self.work.done():
             self.imposed = outcome
             self._decided.set()
+
+    def is_waiting(self) -> bool:
+        """See `bus.hold.Waiting`."""
+        return self.imposed is None and not self.work.done() and self.attempt.is_waiting()
+
+    def hand_back(self, reason: str) -> None:
+        """See `bus.hold.Waiting`."""
+        self.impose(HandedBack(reason))
 
     async def until_over(self, limit: float) -> None:
         """Wait until the work is done, its outcome is imposed, or `limit` seconds are over."""
@@ -119,8 +132,8 @@ class Runner:
         """Whether a handler is at this task still, also one that was told to end and has not."""
         return key in self._works.values()
 
-    async def run(self, entry: Entry) -> Outcome:
-        """Run the handler; cancelled with its caller."""
+    async def run(self, entry: Entry, hold: Hold | None = None) -> Outcome:
+        """Run the handler; cancelled with its caller. `hold` is told of it, so that it can be handed back."""
         left = _seconds_left(entry.task)
         if left is not None and left <= 0:
             return outcome_of_expiry(entry, 0.0)
@@ -128,11 +141,13 @@ class Runner:
         work = asyncio.create_task(self._handle(attempt), name=f"task:{entry.task.agent}:{entry.task.id}")
         self._works[work] = entry.incoming.key
         work.add_done_callback(self._works.pop)
-        run = Run(entry, work)
+        run = Run(entry, attempt, work)
         self._running.add(run)
+        if hold is not None:
+            hold.waiting = run
         try:
-            await self._until_over(run, attempt, left)
-            return self._outcome(run)
+            await self._until_over(run, left)
+            return with_spent(self._outcome(run), attempt.spent)
         finally:
             work.cancel()
             self._running.discard(run)
@@ -146,7 +161,7 @@ class Runner:
     def hand_back_all(self, reason: str) -> None:
         """Cancel what runs; each ends as handed back, unless its handler still finishes in spite of that."""
         for run in self._running:
-            run.impose(HandedBack(reason))
+            run.hand_back(reason)
 
     def cancel(self, key: str, reason: str | None) -> bool:
         """End the work on one task because nobody wants it any more; False if it does not run here."""
@@ -155,17 +170,17 @@ class Runner:
             found.impose(outcome_of_cancel(found.entry, reason, found.seconds))
         return found is not None
 
-    async def _until_over(self, run: Run, attempt: Attempt, left: float | None) -> None:
+    async def _until_over(self, run: Run, left: float | None) -> None:
         """Wait for the work within the task's deadline and the limits of an attempt, and end it there."""
         limit = self._patience.for_work(run.entry.delivered_at, run.started)
         await run.until_over(limit if left is None else min(left, limit))
         if not run.work.done():
             is_late = left is not None and left <= limit
-            run.impose(outcome_of_expiry(run.entry, run.seconds) if is_late else self._over_limit(run, attempt))
+            run.impose(outcome_of_expiry(run.entry, run.seconds) if is_late else self._over_limit(run))
             await run.end()
 
-    def _over_limit(self, run: Run, attempt: Attempt) -> Outcome:
-        if attempt.is_waiting():
+    def _over_limit(self, run: Run) -> Outcome:
+        if run.attempt.is_waiting():
             return HandedBack(f"its turn did not come within {run.seconds:.0f} s")
         error = TimeoutError(f"the attempt was not done within its limit of {run.seconds:.0f} s")
         return self._outcome_of_error(run, error)

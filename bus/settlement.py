@@ -99,6 +99,7 @@ class Settlement:
         if self.is_leaving or self._publisher.must_copy_back(entry):
             await self._replace(entry, lambda again: self._publisher.hand_back(entry, again=again))
             return
+        await self._publisher.returning(entry)
         self._inflight.give_back(entry)
         await _settle_all(entry, lambda delivery: delivery.requeue())
 

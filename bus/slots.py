@@ -1,7 +1,41 @@
 """Handler slots: as many as the prefetch. Whoever waits for one is turned away once the slots are shut."""
 
 import asyncio
-from collections import deque
+from bisect import insort
+
+
+class Turn:
+    """A wait for a slot: the higher priority first, then whoever came first."""
+
+    def __init__(self, priority: int = 0) -> None:
+        self.priority = priority
+        self._answer: asyncio.Future[bool] | None = None
+
+    def is_waiting(self) -> bool:
+        """Whether it waits now."""
+        return self._answer is not None and not self._answer.done()
+
+    def hand_back(self, _reason: str) -> None:
+        """Turn it away, if it waits."""
+        self.answer(slot=False)
+
+    def answer(self, *, slot: bool) -> bool:
+        """End the wait, with a slot or without; False if it does not wait any more."""
+        if self._answer is None or self._answer.done():
+            return False
+        self._answer.set_result(slot)
+        return True
+
+    async def wait(self) -> bool:
+        """Wait for the answer."""
+        self._answer = asyncio.get_running_loop().create_future()
+        return await self._answer
+
+    @property
+    def has_slot(self) -> bool:
+        """Whether it was given a slot."""
+        answer = self._answer
+        return answer is not None and answer.done() and not answer.cancelled() and answer.result()
 
 
 class Slots:
@@ -10,30 +44,31 @@ class Slots:
     def __init__(self, number: int) -> None:
         self._free = number
         self._shut = False
-        self._waiting: deque[asyncio.Future[bool]] = deque()
+        self._waiting: list[Turn] = []
 
-    async def acquire(self) -> bool:
-        """Wait for a slot; False if the slots are or get shut before one is free."""
+    async def acquire(self, turn: Turn | None = None) -> bool:
+        """Wait for a slot; False if the slots are or get shut before one is free, or the turn is handed back."""
         if self._shut:
             return False
         if self._free:
             self._free -= 1
             return True
-        turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        turn = turn or Turn()
+        insort(self._waiting, turn, key=lambda turn: -turn.priority)
         try:
-            return await turn
+            return await turn.wait()
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled() and turn.result():
+            if turn.has_slot:
                 self.release()
             raise
+        finally:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
 
     def release(self) -> None:
         """Return a slot that `acquire` gave."""
         while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(True)
+            if self._waiting.pop(0).answer(slot=True):
                 return
         self._free += 1
 
@@ -41,9 +76,7 @@ class Slots:
         """Let nobody in from now on."""
         self._shut = True
         while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(False)
+            self._waiting.pop(0).answer(slot=False)
 
     def open(self) -> None:
         """Let in again."""

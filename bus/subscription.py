@@ -1,7 +1,7 @@
 """One supervised consumer on one RabbitMQ queue: it comes back after any loss, and pauses when told to."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -102,6 +102,7 @@ class RabbitSubscription:
         prefetch: int,
         tag: str,
         on_state: OnState | None = None,
+        paused: bool = False,
     ) -> None:
         self._connection = connection
         self._queue = queue
@@ -110,11 +111,13 @@ class RabbitSubscription:
         self._prefetch = prefetch
         self._tag = tag
         self._starts = 0
-        self._wanted = True
+        self._wanted = not paused
         self._news = asyncio.Event()
         self._quiet = True
         self._taken_by: BaseException | None = None
-        self._state = ConsumerState.STARTING
+        self._on_channel: AbstractQueue | None = None
+        self._requests: set[asyncio.Task[int | None]] = set()
+        self._state = ConsumerState.PAUSED if paused else ConsumerState.STARTING
         self._on_state = on_state
         self._supervisor = asyncio.create_task(self._supervise(), name=f"amqp:consume:{queue}")
 
@@ -134,9 +137,17 @@ class RabbitSubscription:
         self._wanted = True
         self._news.set()
 
+    async def fetch(self) -> int | None:
+        """See `Subscription.fetch`."""
+        return await self._request(self._get(), "get")
+
+    async def count(self) -> int:
+        """See `Subscription.count`."""
+        return await self._request(self._look(), "count") or 0
+
     async def close(self) -> None:
         """See `Subscription.close`."""
-        await end_tasks([self._supervisor])
+        await end_tasks([self._supervisor, *self._requests])
         self._enter(ConsumerState.STOPPED)
 
     def _enter(self, state: ConsumerState) -> None:
@@ -145,10 +156,54 @@ class RabbitSubscription:
             if self._on_state is not None:
                 self._on_state(state)
 
+    async def _request(self, asking: Coroutine[None, None, int | None], what: str) -> int | None:
+        """Ask in a task of this subscription: a question that is cancelled half-way has aiormq close the channel."""
+        if self._state is ConsumerState.STOPPED:
+            asking.close()
+            raise ConnectionLost(f"the subscription to queue {self._queue!r} is closed")
+        request = asyncio.create_task(asking, name=f"amqp:{what}:{self._queue}")
+        self._requests.add(request)
+        self._news.set()
+        request.add_done_callback(self._forget)
+        await asyncio.wait({request})
+        if request.cancelled():
+            raise ConnectionLost(f"the subscription to queue {self._queue!r} was closed")
+        return request.result()
+
+    def _forget(self, request: asyncio.Task[int | None]) -> None:
+        self._requests.discard(request)
+        if not request.cancelled():
+            request.exception()  # whoever asked may be gone
+
+    async def _get(self) -> int | None:
+        queue = await self._open_queue()
+        with mapped_errors(f"taking a message from {self._queue!r}"):
+            incoming = await queue.get(fail=False, timeout=None)
+        if incoming is None:
+            return None
+        await self._receive(incoming)
+        return incoming.message_count or 0
+
+    async def _look(self) -> int:
+        queue = await self._open_queue()
+        with mapped_errors(f"looking at queue {self._queue!r}"):
+            found = await queue.channel.declare_queue(self._queue, passive=True)
+        return found.declaration_result.message_count or 0
+
+    async def _open_queue(self) -> AbstractQueue:
+        await self._until(lambda: self._on_channel is not None)
+        if self._on_channel is None:
+            raise ConnectionLost("the channel has just been lost")
+        return self._on_channel
+
+    @property
+    def _needs_channel(self) -> bool:
+        return self._wanted or bool(self._requests)
+
     async def _supervise(self) -> None:
         failures = 0
         while True:
-            await self._until(lambda: self._wanted)
+            await self._until(lambda: self._needs_channel)
             started = asyncio.get_running_loop().time()
             try:
                 async with self._connection.channel() as channel:
@@ -172,11 +227,16 @@ class RabbitSubscription:
                 await channel.set_qos(prefetch_count=self._prefetch)
                 queue = await channel.get_queue(self._queue, ensure=False)
         gone = await self._watch(channel)
-        while not gone.is_set():
-            # Nothing may be awaited between this check and the consume, or a pause in between would be missed.
-            if self._wanted:
-                await self._consume_until_unwanted(queue, gone)
-            await self._until(lambda: self._wanted or gone.is_set())
+        self._on_channel = queue
+        self._news.set()
+        try:
+            while not gone.is_set():
+                # Nothing may be awaited between this check and the consume, or a pause in between would be missed.
+                if self._wanted:
+                    await self._consume_until_unwanted(queue, gone)
+                await self._until(lambda: self._wanted or gone.is_set())
+        finally:
+            self._on_channel = None
         if self._wanted:
             raise ConnectionLost(f"the channel or the consumer was taken away{words_of(self._taken_by)}")
 

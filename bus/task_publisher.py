@@ -11,14 +11,18 @@ from bus import codec
 from bus.broker import DEFAULT_EXCHANGE, Broker
 from bus.connection import back_off
 from bus.envelope import LEFT_OUT_HEADER, Envelope, copy_of, dead_letter, repeated
-from bus.errors import MessageTooLarge, PublishError, QueueFull, TopologyError
+from bus.errors import BusError, MessageTooLarge, PublishError, QueueFull, TopologyError
+from bus.fingerprint import fingerprint
 from bus.inflight import Entry
 from bus.message import Message
 from bus.retry import Failure
-from bus.topology import QueueType, Topology, event_key, result_key
-from schemas import EventKind, TaskEvent, TaskResult, now
+from bus.topology import QueueType, Topology, event_key, result_key, returned_key
+from schemas import HIGHEST, EventKind, Returned, TaskEvent, TaskResult, now
 
 log = structlog.get_logger(__name__)
+
+WORD_SECONDS: Final = 1.0
+"""What saying that a delivery goes back may take; unsaid, the next host counts one redelivery too many."""
 
 REPLY_TRIES: Final = 5
 """A quorum queue refuses while it elects a leader, for less than a second; a full one goes on refusing."""
@@ -31,6 +35,7 @@ class TaskPublisher:
         self._broker = broker
         self._topology = topology
         self._agent = agent
+        self._may_speak = True
         self.host = host
 
     async def result(self, result: TaskResult, asked: Message) -> None:
@@ -80,6 +85,27 @@ class TaskPublisher:
     async def hand_back(self, entry: Entry, *, again: bool) -> None:
         """Put a copy of the same attempt back into the agent's queue; `again`, if one may be there already."""
         await self._copy(entry, entry.envelope, self._topology.tasks, self._agent, again=again)
+
+    async def returning(self, entry: Entry) -> None:
+        """Say that a delivery goes back on purpose. Confirmed before it does, so that the next host hears it in time.
+
+        Without the right to, or without a connection, it goes back unsaid.
+        """
+        if not self._may_speak or entry.is_orphan:
+            return
+        priority = min(entry.message.priority or 0, HIGHEST)
+        digests = (fingerprint(entry.message),)
+        word = Returned(host=self.host, digests=digests, agent=self._agent, priority=priority)
+        message, key = codec.encode_control(word), returned_key(self._agent)
+        try:
+            await self._broker.publish(
+                self._topology.control, key, message, mandatory=False, timeout=WORD_SECONDS, once=True
+            )
+        except TopologyError as error:
+            self._may_speak = False
+            log.warning("word.refused", agent=self._agent, reason=str(error), effect="other hosts count what goes back")
+        except BusError as error:
+            log.debug("word.unsaid", agent=self._agent, reason=str(error))
 
     async def later(self, entry: Entry, envelope: Envelope, rung_ms: int, *, again: bool) -> None:
         """Put a copy with a new envelope on the ladder; `again`, if one may be there already."""

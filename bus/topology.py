@@ -38,6 +38,15 @@ LOG_ARGUMENTS: Final[Mapping[str, Argument]] = {
 EVERYBODY: Final = "all"
 """Routing key on the control exchange: what is said to the agents of all hosts."""
 
+RETURNS_OF_ALL: Final = "returned.*"
+"""Binding key on the control exchange: what hosts say of deliveries that they hand back; see `returned_key`."""
+
+ARRIVALS_MAX_LENGTH: Final = 1_000
+"""Arrivals only wake a host, so the oldest may go."""
+
+ARRIVALS_MAX_BYTES: Final = 10_000_000
+"""An arrival bears its task's body, which nobody reads there."""
+
 LISTENER_EXPIRES_MS: Final = 300_000
 """A listener's own queue outlives a cut connection by this long, so that a reconnect misses nothing."""
 
@@ -67,10 +76,14 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A durable queue. Arguments never change for a name: RabbitMQ refuses a second declaration that differs."""
+    """A durable queue. Arguments never change for a name: RabbitMQ refuses a second declaration that differs.
+
+    An `exclusive` one is not durable: it goes with the connection that made it, and with the node.
+    """
 
     name: str
     arguments: Mapping[str, Argument]
+    exclusive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +144,7 @@ class Topology:
 
     @property
     def control(self) -> str:
-        """Exchange: `<agent>` or `all`."""
+        """Exchange: `<agent>` or `all`, and `returned.<agent>` between hosts."""
         return f"{self.prefix}.control"
 
     @property
@@ -177,7 +190,10 @@ class Topology:
         return f"{self.delay}.{rung_ms}"
 
     def listener_queue(self, family: str, listener: str) -> str:
-        """Return the name of a listener's own queue; `family` is replies, results, events, metrics or control."""
+        """Return the name of a listener's own queue.
+
+        `family` is replies, results, events, metrics, control or arrivals.
+        """
         return f"{self.prefix}.{family}.to.{listener}"
 
     def delay_key(self, rung_ms: int, agent: str) -> str:
@@ -204,9 +220,11 @@ class Topology:
 
     def logs(self) -> tuple[Plan, ...]:
         """Return the streams, one plan each: they are optional, since a broker may have streams turned off."""
+        # Keys of one word on the control exchange: what hosts tell each other of the moment is not worth keeping.
+        kept = ((self.results, self.results_log, "#"), (self.control, self.control_log, "*"))
         return tuple(
-            Plan((Exchange(exchange),), (Queue(log, LOG_ARGUMENTS),), (Binding(exchange, log, "#"),))
-            for exchange, log in ((self.results, self.results_log), (self.control, self.control_log))
+            Plan((Exchange(exchange),), (Queue(log, LOG_ARGUMENTS),), (Binding(exchange, log, keys),))
+            for exchange, log, keys in kept
         )
 
     def agent(self, agent: str) -> Plan:
@@ -238,6 +256,23 @@ class Topology:
         # The exchange too: who listens may be here before any agent is.
         bindings = tuple(Binding(exchange, name, key) for key in keys)
         return Plan((Exchange(exchange),), (Queue(name, arguments),), bindings)
+
+    def arrivals(self, listener: str, agents: tuple[str, ...]) -> Plan:
+        """Return the queue in which a host hears that tasks have come for its agents, fresh or off the ladder."""
+        name = self.listener_queue("arrivals", listener)
+        # Exclusive, so that it goes with its host or its node: tasks are routed to it, and a task for a queue whose
+        # node is down would be refused, one for a queue that nobody reads would seem to have arrived.
+        arguments: dict[str, Argument] = {
+            "x-queue-type": "classic",
+            "x-max-length": ARRIVALS_MAX_LENGTH,
+            "x-max-length-bytes": ARRIVALS_MAX_BYTES,
+        }
+        bindings = (
+            binding
+            for agent in agents
+            for binding in (Binding(self.tasks, name, agent), Binding(self.retry, name, f"*.{agent}"))
+        )
+        return Plan(queues=(Queue(name, arguments, exclusive=True),), bindings=tuple(bindings))
 
     @property
     def _unlimited(self) -> dict[str, Argument]:
@@ -288,6 +323,16 @@ def event_key(agent: str, kind: EventKind, task_id: str) -> str:
 def report_key(reporter: str, kind: ReportKind) -> str:
     """Return the routing key of a report; dots in a host's name would add words to it."""
     return f"{reporter.replace('.', '-')}.{kind.value}"
+
+
+def returned_key(agent: str = EVERYBODY) -> str:
+    """Return the routing key of a host's word that it hands back a delivery of `agent`, or has before, of any."""
+    return f"returned.{agent}"
+
+
+def agent_of(key: str) -> str:
+    """Return the agent that a task's routing key names: `<agent>`, or `<milliseconds>.<agent>` off the ladder."""
+    return key.rpartition(".")[2]
 
 
 def filter_keys(*words: str | None) -> tuple[str, ...]:

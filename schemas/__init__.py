@@ -1,7 +1,7 @@
 """What crosses a wire: frozen pydantic models, no I/O. Imports neither `bus` nor `agents`."""
 
 from schemas.base import AGENT_NAME_PATTERN, AgentName, MappingWire, Timestamp, Wire, now
-from schemas.control import CancelTask, Control, ControlKind, Hello
+from schemas.control import CancelTask, Control, ControlKind, Hello, Returned
 from schemas.event import EventKind, TaskEvent
 from schemas.priority import HIGHEST, Priority, parse_priority, priority_name
 from schemas.report import AgentReport, BreakerReport, HostReport, PoolReport, Report, ReportKind
@@ -28,6 +28,7 @@ __all__ = [
     "Report",
     "ReportKind",
     "RetryRules",
+    "Returned",
     "TaskError",
     "TaskEvent",
     "TaskMessage",

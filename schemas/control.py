@@ -1,12 +1,15 @@
-"""Control messages: what operators and programs say to the hosts on the control exchange."""
+"""Control messages: what operators, programs and hosts say to the hosts on the control exchange."""
 
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from schemas.base import AgentName, Timestamp, Wire, now
+from schemas.priority import HIGHEST
 from schemas.task import TaskId
+
+Digest = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
 class ControlKind(StrEnum):
@@ -14,6 +17,7 @@ class ControlKind(StrEnum):
 
     CANCEL = "cancel"
     HELLO = "hello"
+    RETURNED = "returned"
 
 
 class CancelTask(Wire):
@@ -38,4 +42,20 @@ class Hello(Wire):
     timestamp: Timestamp = Field(default_factory=now)
 
 
-Control = Annotated[CancelTask | Hello, Field(discriminator="kind")]
+class Returned(Wire):
+    """A host hands back deliveries on purpose, before their work began: who gets them next need take them for no crash.
+
+    Said under `returned.<agent>` before a delivery goes back, with its agent and priority; and again under
+    `returned.all`, with neither, to a host that has just started. Transient: the control log does not keep it.
+    """
+
+    kind: Literal[ControlKind.RETURNED] = ControlKind.RETURNED
+    host: str
+    digests: tuple[Digest, ...]
+    """What the messages are known by on every host; a publisher may have given them no id."""
+    agent: AgentName | None = None
+    priority: int | None = Field(None, ge=0, le=HIGHEST)
+    timestamp: Timestamp = Field(default_factory=now)
+
+
+Control = Annotated[CancelTask | Hello | Returned, Field(discriminator="kind")]

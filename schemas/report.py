@@ -22,6 +22,8 @@ class BreakerReport(Wire):
 
     kind: Literal[ReportKind.BREAKER] = ReportKind.BREAKER
     host: str
+    server: str = ""
+    """The address of the model server that it guards, without credentials."""
     name: str
     state: str
     old: str | None = None
@@ -33,17 +35,29 @@ class BreakerReport(Wire):
 
 
 class PoolReport(Wire):
-    """The connection pool in front of one model server."""
+    """The pool of connections to one model server, at each interval and with each step of a pull there.
+
+    What waits, waits in one line for all servers of the host: those figures are the same in the report of each.
+    """
 
     kind: Literal[ReportKind.POOL] = ReportKind.POOL
     host: str
+    server: str = ""
+    """Its address, without credentials."""
     slots: int
     active: int
     waiting: int
     waiting_by_priority: dict[str, int]
+    waiting_by_lane: dict[str, int] = Field(default_factory=dict)
+    """How many wait for each lane, a model with the options of its runner; under "" those that need none."""
     loaded_lane: str | None
+    """The lane started last, on any server."""
+    loaded_lanes: list[str] = Field(default_factory=list)
+    """The lanes that this server holds in memory, as far as the host knows."""
+    pulls: dict[str, int] = Field(default_factory=dict)
+    """The models that are being pulled there, with the percent that has come."""
     stats: dict[str, Any]
-    """`OllamaConnectionPool.get_stats()`: the keys of docs/names.md."""
+    """The keys of docs/names.md for this server alone; its requests are the tries that were sent to it."""
     timestamp: Timestamp = Field(default_factory=now)
 
 
@@ -54,7 +68,7 @@ class AgentReport(Wire):
     host: str
     agent: AgentName
     consumer: str
-    """starting, consuming, paused, lost or stopped."""
+    """starting, consuming, paused, full (its host holds as many tasks as it may), lost or stopped."""
     reason: str | None = None
     losses: int = 0
     """How often the consumer was taken away, as by a cut connection or a deleted queue, and came back."""
@@ -77,6 +91,10 @@ class HostReport(Wire):
     """starting, running, draining, handing_back or closing."""
     links: dict[str, str] = Field(default_factory=dict)
     """Its connections to the broker, consuming and publishing: connecting, connected, blocked or closed."""
+    held: int = 0
+    """Tasks in its hands, unsettled, over all agents."""
+    max_held: int | None = None
+    """Its bound on those of the agents that ask the model; None where their own prefetches keep them below it."""
     uptime: float
     memory_bytes: int
     cpu_percent: float

@@ -1,15 +1,18 @@
 """TaskResult: the one terminal event of a task."""
 
+import sys
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from pydantic import Field
+from pydantic import Field, computed_field, model_validator
 
 from schemas.base import AgentName, MappingWire, Timestamp, Wire, now
 from schemas.task import TaskId
 
 Seconds = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
+
+_SPEED: Final = "tokens_per_second"
 
 
 class TaskStatus(StrEnum):
@@ -46,6 +49,21 @@ class Usage(Wire):
     tokens_out: Count = 0
     model_calls: Count = 0
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_what_is_computed(cls, given: Any) -> Any:
+        """Read what was written: the speed follows from the rest."""
+        is_told = isinstance(given, dict) and _SPEED in given
+        return {name: value for name, value in given.items() if name != _SPEED} if is_told else given
+
+    @computed_field  # type: ignore[prop-decorator] # mypy knows no decorated properties
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens out in each second of generation; 0 where nothing was generated."""
+        # A number in a foreign result may be too large for a float.
+        tokens = min(self.tokens_out, sys.maxsize)
+        return tokens / self.generation_time if self.generation_time else 0.0
+
     def plus(self, other: "Usage") -> "Usage":
         """Return the sum of both, field by field."""
         return Usage(**{name: getattr(self, name) + getattr(other, name) for name in Usage.model_fields})
@@ -67,8 +85,8 @@ class TaskResult(MappingWire):
     `processing_time` is in seconds, of the last attempt alone, its wait for a model slot (`usage.slot_wait`) included.
     Handlers build it with `task_id`, `status`, `result` and `processing_time`, as docs/names.md fixes;
     the consumer fills in agent, attempt, usage and the rest before it is published. `history` holds the attempts
-    before this one, oldest first. `redelivered`: the broker has handed this task out more than once, so that a second
-    result of it may exist.
+    before this one, oldest first. `model` and `server`, an address without credentials, are those that answered last.
+    `redelivered`: the broker has handed this task out more than once, so that a second result of it may exist.
     """
 
     task_id: TaskId
@@ -80,6 +98,7 @@ class TaskResult(MappingWire):
     agent: AgentName | None = None
     attempt: Annotated[int, Field(ge=1)] = 1
     model: str | None = None
+    server: str | None = None
     usage: Usage | None = None
     parent_id: str | None = None
     history: tuple[PastAttempt, ...] = ()

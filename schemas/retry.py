@@ -1,5 +1,6 @@
 """RetryRules: how a task or an agent wants to be tried again, where that differs from the host's policy."""
 
+from difflib import get_close_matches
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
@@ -21,3 +22,14 @@ class RetryRules(Wire):
     cap: Annotated[float, Field(ge=0, le=604_800, allow_inf_nan=False)] | None = None
     jitter: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
     on: tuple[ErrorCode, ...] | None = None
+
+    def must_be_known(self) -> None:
+        """Refuse keys that nothing reads, for who makes a task; those of other programs' tasks are kept.
+
+        Raises:
+            ValueError: there is one; the text names it and the nearest known key.
+        """
+        for key in self.model_extra or ():
+            close = get_close_matches(key, type(self).model_fields, n=1)
+            meant = f"did you mean {close[0]!r}? " if close else ""
+            raise ValueError(f"retry has no key {key!r}: {meant}it takes {', '.join(type(self).model_fields)}")

@@ -10,7 +10,9 @@ from schemas.base import AgentName, MappingWire, Timestamp, now
 from schemas.priority import Priority, WirePriority
 from schemas.retry import RetryRules
 
-TaskId = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,128}$")]
+TASK_ID_PATTERN = r"^[ -~]{1,128}$"
+
+TaskId = Annotated[str, StringConstraints(pattern=TASK_ID_PATTERN)]
 """Made by the publisher, or once by the first consumer. 1 to 128 printable ASCII characters: it stands in routing keys,
 which AMQP limits to 255 bytes."""
 

@@ -6,6 +6,7 @@ import typer
 from pydantic import ValidationError
 
 from agents.cli.console import out
+from agents.cli.given_task import sentence_of
 from agents.cli.options import AmqpUrl, Config, Prefix, connected
 from agents.core.process import run_process
 from bus.client import Client
@@ -48,5 +49,4 @@ def _must_be_usable(task_ids: list[str], agent: str | None) -> None:
         try:
             CancelTask(task_id=task_id, agent=agent)
         except ValidationError as error:
-            fault = error.errors()[0]
-            raise typer.BadParameter(f"{fault['loc'][0]} = {fault['input']!r}: {fault['msg']}") from None
+            raise typer.BadParameter(sentence_of(error)) from None

@@ -98,7 +98,8 @@ def must_be_found(choice: Choice, count: int) -> None:
 
 def print_table(groups: Groups) -> None:
     """Print the counts, as wide as they are where that is no matter of a terminal."""
-    Console(highlight=False, width=None if out.is_terminal else PIPE_WIDTH).print(groups.table())
+    console = Console(highlight=False, width=None if out.is_terminal else PIPE_WIDTH)
+    console.print(groups.table(console.width))
 
 
 @dataclass(slots=True)

@@ -6,24 +6,15 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from agents.cli.console import err, out
 from agents.cli.options import AmqpUrl, Config, Prefix, connected
-from agents.cli.shown_results import summary_of
-from agents.cli.since import since_of
+from agents.cli.shown_results import lines_of
+from agents.cli.since import moment_text, since_of
 from agents.core.process import run_process
 from bus.client import Client
 from bus.result_log import SeenTasks
 from schemas import TaskResult, TaskStatus
-
-_COLOURS = {
-    TaskStatus.COMPLETED: "green",
-    TaskStatus.FAILED: "red",
-    TaskStatus.REJECTED: "red",
-    TaskStatus.EXPIRED: "yellow",
-    TaskStatus.CANCELLED: "yellow",
-}
 
 SinceText = Annotated[
     str | None,
@@ -94,7 +85,7 @@ async def _look_back(client: Client, choice: _Choice, seen: SeenTasks) -> None:
             seen.remember(result)
             _show(result, choice)
             shown += 1
-    err.print(f"results since {choice.since:%Y-%m-%d %H:%M:%S %Z}: {shown}", style="dim")
+    err.print(f"results since {moment_text(choice.since)}: {shown}", style="dim")
 
 
 async def _listen(client: Client, choice: _Choice, *, follow: bool) -> None:
@@ -114,8 +105,5 @@ def _show(result: TaskResult, choice: _Choice) -> None:
     if choice.as_json:
         out.print(result.model_dump_json(), markup=False)
         return
-    colour, when = _COLOURS[result.status], "%H:%M:%S" if choice.since is None else "%Y-%m-%d %H:%M:%S"
-    out.print(
-        f"{result.timestamp:{when}} [{colour}]{result.status:<9}[/] {result.agent} [dim]{escape(result.task_id)}[/] "
-        f"{result.processing_time:.1f} s  {escape(summary_of(result))}"
-    )
+    for line in lines_of(result, out.width if out.is_terminal else None):
+        out.print(line)

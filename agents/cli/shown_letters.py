@@ -11,11 +11,17 @@ from typing import Any, Final
 from rich.table import Table
 from rich.text import Text
 
+from agents.cli.since import moment_text
 from bus.envelope import ATTEMPT_HEADER, ERROR_HEADERS, HISTORY_HEADER, TASK_ID_HEADER
 from bus.letter import DeadLetter
 
 WIDTH: Final = 80
 """Characters of an error in a one-line view."""
+
+_WORDS: Final = ("agent", "reason", "error")
+_GAPS: Final = 5
+"""Blanks between the six columns of the table."""
+_TIME, _DATE = len("2026-01-31 18:00:00Z"), len("2026-01-31")
 
 SHOWN_BYTES: Final = 2_000
 """Of a body that is no JSON."""
@@ -62,18 +68,27 @@ class Groups:
         """Count one."""
         self._groups[letter.agent, letter.reason, letter.code].add(letter.failed_at)
 
-    def table(self) -> Table:
-        """Return the counts with the times of the oldest and the newest letter, in UTC."""
-        table = Table()
-        for title in ("agent", "reason", "error"):
-            table.add_column(title, overflow="fold")
-        table.add_column("count", justify="right")
-        table.add_column("oldest (UTC)", no_wrap=True)
-        table.add_column("newest (UTC)", no_wrap=True)
+    def table(self, width: int) -> Table:
+        """Return the counts with the times of the oldest and the newest letter, for so many columns.
+
+        Where they are few, each time takes two lines, and then the agents' names are folded: all other words are whole.
+        """
+        agents, reasons, errors = (self._longest(place) for place in range(len(_WORDS)))
+        around = reasons + errors + len("count") + _GAPS
+        time = _TIME if agents + around + 2 * _TIME <= width else _DATE
+        table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+        for title, longest in zip(_WORDS, (min(agents, width - around - 2 * time), reasons, errors), strict=True):
+            table.add_column(title, width=max(longest, len(title)), overflow="fold")
+        table.add_column("count", justify="right", width=len("count"))
+        for title in ("oldest", "newest"):
+            table.add_column(title, width=time)
         for words, group in sorted(self._groups.items()):
             times = [moment_text(moment) for moment in group.moments] or ["", ""]
             table.add_row(*(Text(plain(word)) for word in words), str(group.count), *times)
         return table
+
+    def _longest(self, place: int) -> int:
+        return max(len(plain(words[place])) for words in (_WORDS, *self._groups))
 
 
 def row_of(letter: DeadLetter) -> str:
@@ -123,17 +138,12 @@ def plain(text: str) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
-def moment_text(moment: datetime) -> str:
-    """Return a moment to the second."""
-    return f"{moment:%Y-%m-%d %H:%M:%S}"
-
-
 def _facts(letter: DeadLetter) -> Iterator[tuple[str, str]]:
     yield "task", letter.task_id
     yield "agent", letter.agent
     yield "reason", letter.reason
     yield "error", f"{letter.code}: {letter.error}"
-    yield "failed at", "" if letter.failed_at is None else f"{moment_text(letter.failed_at)} UTC"
+    yield "failed at", "" if letter.failed_at is None else moment_text(letter.failed_at)
     yield "on host", letter.host or ""
     yield "attempt", str(letter.attempt)
     yield "result", "published" if letter.has_result else "none yet: a replay is the same task, a purge answers it"

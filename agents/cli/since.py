@@ -1,7 +1,7 @@
-"""Moments as people write them on the command line. Pure."""
+"""Moments as people write and read them on the command line. Pure."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -24,3 +24,8 @@ def since_of(text: str, now: datetime) -> datetime:
     if moment.utcoffset() is None:
         raise ValueError(f"{text!r} has no time zone: give {ALLOWED}")
     return moment
+
+
+def moment_text(moment: datetime) -> str:
+    """Return a moment to the second, in UTC and marked so."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"

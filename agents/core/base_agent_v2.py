@@ -2,11 +2,10 @@
 
 import inspect
 import re
-from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from itertools import count
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 from uuid import uuid4
 
 import structlog
@@ -15,6 +14,7 @@ from agents.core.agent_statistics import AgentStatistics
 from agents.core.model.access import ModelAccess
 from agents.core.model.choice import ModelChoice
 from agents.core.model.task_scope import OnChunk, TaskScope, task_scope
+from agents.core.model_user import ModelUser
 from agents.core.ollama_integration import OllamaConfig
 from agents.core.ollama_pool import OllamaConnectionPool
 from agents.core.process import run_process
@@ -42,7 +42,7 @@ class AgentStatus(StrEnum):
 _ILL: Final = frozenset({AgentStatus.ERROR, AgentStatus.SHUTTING_DOWN, AgentStatus.STOPPED})
 
 
-class BaseAgentV2:
+class BaseAgentV2(ModelUser):
     """An agent: a name, a queue of that name, and `process_task`.
 
     Args:
@@ -59,9 +59,6 @@ class BaseAgentV2:
     Raises:
         SettingsError: an argument, a variable or the file holds an unusable value.
     """
-
-    needs_model: ClassVar[bool] = True
-    """Whether an outage of the model server pauses this agent. Set it to False for one that asks no model."""
 
     max_attempts: int | None = None
     """How often a task runs at most; None takes the settings'. A task's own `max_attempts` wins."""
@@ -139,35 +136,12 @@ class BaseAgentV2:
     async def process_task(self, task: TaskMessage) -> object:
         """Do one task, which reads as a mapping too. Override it.
 
-        Return a TaskResult; a dict, a pydantic model or a text is the result of a completed task. Raise
+        Return a TaskResult; a dict, a pydantic model or a text is the result of a completed task, and has to be what
+        `output_model` says where that is set (a text is then read as JSON). Raise
         RetryableError to try again later, PermanentError to fail now; any other error fails the task as well,
         except timeouts and connection errors, which are tried again.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define process_task({task.id!r})")
-
-    async def query_ollama(
-        self, prompt: str, model: str | None = None, system: str | None = None, **options: Any
-    ) -> str:
-        """Return a model's text for a prompt, in the priority of the task at hand.
-
-        Raises:
-            ModelError: see agents/core/model/errors.py. Let it pass: the consumer knows what each means for the task.
-        """
-        return await self.models.generate(prompt, model, system, options)
-
-    async def query_ollama_chat(
-        self, messages: Sequence[Mapping[str, Any]], model: str | None = None, **options: Any
-    ) -> str:
-        """Return a model's answer to a conversation of mappings with `role` and `content`; else as query_ollama."""
-        return await self.models.chat(messages, model, options)
-
-    def query_ollama_sync(self, prompt: str, model: str | None = None) -> str:
-        """Do what query_ollama does, for code in a thread or in a program without an event loop.
-
-        Raises:
-            RuntimeError: called in the event loop, which it would block.
-        """
-        return self.models.generate_sync(prompt, model)
 
     async def health_check(self) -> dict[str, Any]:
         """Return the agent's state; asks the model server whether it answers. Being busy is not being ill."""
@@ -176,7 +150,6 @@ class BaseAgentV2:
 
     def health(self, pool: OllamaConnectionPool, *, ollama_healthy: bool) -> dict[str, Any]:
         """Return the keys of docs/names.md, given what is known of the model server."""
-        breaker = pool.breaker.get_stats()
         return {
             "agent_name": self.name,
             "agent_id": self.agent_id,
@@ -190,8 +163,8 @@ class BaseAgentV2:
             "active_tasks": self.statistics.active,
             "avg_processing_time": self.statistics.average_seconds,
             "ollama_healthy": ollama_healthy,
-            "circuit_breaker_status": breaker["state"],
-            "circuit_breaker_trips": breaker["trip_count"],
+            "circuit_breaker_status": pool.servers.state.value,
+            "circuit_breaker_trips": pool.servers.trips,
             "model": self.model,
             "memory_bytes": self._usage.memory_bytes,
             "cpu_percent": self._usage.cpu_percent(),
@@ -199,15 +172,18 @@ class BaseAgentV2:
         }
 
     async def handle(self, attempt: Attempt) -> TaskResult:
-        """Run `process_task` on one attempt; the host's consumer calls this."""
+        """Run `process_task` on one attempt; the host's consumer calls this.
+
+        What it costs is added to `attempt.spent`, which holds it when this raises or is cancelled as well.
+        """
         task = attempt.task
-        scope = TaskScope(task.priority, on_chunk=_chunks_of(attempt) if task.stream else None, task=task)
+        on_chunk = _chunks_of(attempt) if task.stream else None
+        scope = TaskScope(task.priority, on_chunk=on_chunk, task=task, spent=attempt.spent)
         attempt.is_waiting = scope.is_waiting
         with self.statistics.one_run() as run, task_scope(scope):
-            result = result_of(await self._process(task), task)
+            result = result_of(await self._process(task), task, self.declared_output)
             run.failed = result.status is not TaskStatus.COMPLETED
-        usage = scope.usage if result.usage is None else scope.usage.plus(result.usage)
-        return result.model_copy(update={"usage": usage, "model": result.model or scope.model})
+        return result
 
     async def _process(self, task: TaskMessage) -> object:
         returned = self.process_task(task)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
@@ -12,6 +13,7 @@ import frontmatter
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
+from agents.core.output.schema import schema_from
 from agents.core.tiers import Tier
 from schemas import AGENT_NAME_PATTERN, RetryRules
 
@@ -30,9 +32,26 @@ _KNOWN: Final = (
     "max_attempts",
     "retry",
     "task_timeout",
+    "output_model",
+    "output_repairs",
 )
 
+_OPTIONS: Final = (
+    "temperature",
+    "max_tokens",
+    "num_predict",
+    "num_ctx",
+    "top_p",
+    "top_k",
+    "min_p",
+    "seed",
+    "stop",
+    "repeat_penalty",
+)
+"""Options of a model that are easily written beside `options` instead of in it."""
+
 _ATTEMPTS: Final[TypeAdapter[int]] = TypeAdapter(Annotated[int, Field(ge=1, le=100)])
+_REPAIRS: Final[TypeAdapter[int]] = TypeAdapter(Annotated[int, Field(ge=0, le=10)])
 _SECONDS: Final[TypeAdapter[float]] = TypeAdapter(Annotated[float, Field(gt=0, allow_inf_nan=False)])
 
 
@@ -45,6 +64,7 @@ class AgentFile:
     """One agent as its file describes it. `extra` keeps unknown keys.
 
     `model` None means that of its tier; `max_attempts`, `retry` and `task_timeout` (seconds) None mean the settings'.
+    `output_model` is a JSON Schema, None where the answer is text; `output_repairs` None means the usual.
     """
 
     name: str
@@ -58,7 +78,15 @@ class AgentFile:
     max_attempts: int | None = None
     retry: RetryRules | None = None
     task_timeout: float | None = None
+    output_model: Mapping[str, Any] | None = None
+    output_repairs: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def misspelt(self) -> Mapping[str, str]:
+        """Keys of `extra` that are close to one with a meaning, and that one."""
+        near = {key: _nearest(str(key)) for key in self.extra}
+        return {str(key): meant for key, meant in near.items() if meant is not None}
 
 
 def read_agent_file(path: Path) -> AgentFile:
@@ -82,6 +110,8 @@ def read_agent_file(path: Path) -> AgentFile:
         max_attempts=_number(path, head, "max_attempts", _ATTEMPTS),
         retry=_retry(path, head.get("retry")),
         task_timeout=_number(path, head, "task_timeout", _SECONDS),
+        output_model=_output_model(path, head.get("output_model")),
+        output_repairs=_number(path, head, "output_repairs", _REPAIRS),
         extra={key: value for key, value in head.items() if key not in _KNOWN},
     )
 
@@ -175,6 +205,21 @@ def _retry(path: Path, value: object) -> RetryRules | None:
         fault = error.errors()[0]
         where = ".".join(map(str, fault["loc"]))
         raise AgentFileError(f"{path}: retry.{where} is {fault['input']!r}: {fault['msg']}") from None
+
+
+def _output_model(path: Path, value: object) -> Mapping[str, Any] | None:
+    if value is None:
+        return None
+    try:
+        return schema_from(value, path.parent)
+    except ValueError as error:
+        raise AgentFileError(f"{path}: output_model {error}") from error
+
+
+def _nearest(key: str) -> str | None:
+    if key in _OPTIONS:
+        return f"options.{key}"
+    return next(iter(get_close_matches(key.lower(), _KNOWN, n=1)), None)
 
 
 def _system_prompt(path: Path, body: str) -> str:

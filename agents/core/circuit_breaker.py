@@ -5,7 +5,6 @@ A monotonic clock decides; the wall clock only dates what `get_stats()` reports.
 
 import asyncio
 import inspect
-import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -13,40 +12,28 @@ from functools import wraps
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
-import structlog
-
 from agents.core.arguments import positive_or_none
+from agents.core.breaker.circuit import Circuit, StateChange
 from agents.core.breaker.permit import CircuitBreakerOpenException, CircuitBreakerTimeoutException, Permit
-from agents.core.breaker.states import BreakerRules, CircuitState, Closed, Open, Signal, State, transition
-from agents.core.breaker.statistics import CircuitStatistics
+from agents.core.breaker.rules import STEADY, Backoff, BreakerRules, FailureRate
+from agents.core.breaker.states import CircuitState, Signal
 from agents.core.requests.invocation import is_async
 from agents.core.time_limit import time_limit
 
 __all__ = [
+    "Backoff",
     "CircuitBreaker",
     "CircuitBreakerOpenException",
     "CircuitBreakerTimeoutException",
     "CircuitState",
+    "FailureRate",
     "Permit",
 ]
-
-log = structlog.get_logger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-StateChange = Callable[[CircuitState, CircuitState], object]
-
 Failures = type[Exception] | tuple[type[Exception], ...]
-
-EVENTS = {
-    CircuitState.CLOSED: "breaker.closed",
-    CircuitState.OPEN: "breaker.opened",
-    CircuitState.HALF_OPEN: "breaker.half_open",
-}
-
-PROBE_RETRY_AFTER = 1.0
-"""Seconds to wait when rejected because a probe is under way: its answer is near, and a caller must not spin."""
 
 
 class CircuitBreaker:
@@ -57,12 +44,17 @@ class CircuitBreaker:
     Args:
         failure_threshold: failures in a row that open the circuit.
         recovery_timeout: seconds after which an open circuit lets a probe through, however it was opened.
+            `backoff` may lengthen it.
         expected_exception: what counts as a failure of the service. Any other exception passes through and counts
             neither as failure nor as success.
         timeout: seconds for one async call, None for no limit. It does not apply to decorated sync functions, which
             nothing can interrupt.
         name: for logs, statistics and errors.
         half_open_max_calls: probes in flight at once while half-open.
+        failure_rate: opens the circuit for a share of failures, too, beside those in a row. None: only in a row.
+        slow_call_seconds: a call that succeeded but took longer is a failure for the state, still a success for the
+            caller and in the rates of `get_stats()`. None: no call is too slow.
+        backoff: how the recovery time grows while probes fail. Without it, it stays the same.
         clock: monotonic seconds.
         wall_clock: epoch seconds.
 
@@ -79,28 +71,26 @@ class CircuitBreaker:
         name: str | None = None,
         *,
         half_open_max_calls: int = 1,
+        failure_rate: FailureRate | None = None,
+        slow_call_seconds: float | None = None,
+        backoff: Backoff = STEADY,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         positive_or_none("timeout", timeout)
+        positive_or_none("slow_call_seconds", slow_call_seconds)
         _check_failures(expected_exception)
-        self._rules = BreakerRules(failure_threshold, recovery_timeout, half_open_max_calls)
+        rules = BreakerRules(failure_threshold, recovery_timeout, half_open_max_calls, failure_rate, backoff)
         self.expected_exception = expected_exception
         self.timeout = timeout
         self.name = name or "circuit_breaker"
-        self._clock = clock
-        self._wall_clock = wall_clock
-        self._state: State = Closed()
-        self._generation = 0  # a permit of an earlier generation may not move the state
-        self._statistics = CircuitStatistics()
-        self._callbacks: list[StateChange] = []
+        self._circuit = Circuit(self.name, rules, slow_seconds=slow_call_seconds, clock=clock, wall_clock=wall_clock)
         self._entered: dict[object, list[AbstractAsyncContextManager[Permit]]] = {}
-        self._lock = threading.Lock()  # decorated sync functions may be called from threads
 
     @property
     def state(self) -> CircuitState:
         """The state now; reading it turns an open circuit half-open when its time has come."""
-        return self._apply(Signal.TICK).kind
+        return self._circuit.state.kind
 
     @property
     def is_healthy(self) -> bool:
@@ -109,14 +99,13 @@ class CircuitBreaker:
 
     @property
     def failure_rate(self) -> float:
-        """Share of the calls with a verdict that failed, 0..1; 0 before the first."""
-        return self._statistics.failure_rate
+        """Share of all calls with a verdict that failed, 0..1; 0 before the first."""
+        return self._circuit.statistics.failure_rate
 
     @property
     def time_until_retry(self) -> float:
         """Seconds until a probe is allowed; 0 unless open."""
-        state = self._apply(Signal.TICK)
-        return max(0.0, state.retry_at - self._clock()) if isinstance(state, Open) else 0.0
+        return self._circuit.time_until_retry
 
     def acquire(self) -> Permit:
         """Ask for one call. The permit must be reported: success, failure or release.
@@ -124,16 +113,7 @@ class CircuitBreaker:
         Raises:
             CircuitBreakerOpenException: the circuit is open, or its probes are under way.
         """
-        self._apply(Signal.TICK)
-        with self._lock:
-            self._statistics.total += 1
-            state, now = self._state, self._clock()
-            if state.admits(self._rules, now):
-                self._state = transition(state, Signal.ADMIT, self._rules, now)
-                return Permit(self._reporter(self._generation, now))
-            self._statistics.rejected += 1
-        wait = state.retry_at - now if isinstance(state, Open) else min(PROBE_RETRY_AFTER, self._rules.recovery_timeout)
-        raise CircuitBreakerOpenException(self.name, state.failures, max(0.0, wait))
+        return self._circuit.acquire()
 
     @overload
     async def call(self, func: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T: ...
@@ -177,32 +157,24 @@ class CircuitBreaker:
 
     async def reset(self) -> None:
         """Close the circuit and forget its failures in a row. Statistics stay."""
-        self._apply(Signal.RESET)
+        self._circuit.apply(Signal.RESET)
 
     async def force_open(self) -> None:
         """Open the circuit for `recovery_timeout` seconds from now; it then recovers like any other."""
-        self._apply(Signal.FORCE_OPEN)
+        self._circuit.apply(Signal.FORCE_OPEN)
 
     def add_state_change_callback(self, callback: StateChange) -> None:
         """Have `callback(old, new)` called on each transition. An error in it is logged and changes nothing."""
-        self._callbacks.append(callback)
+        self._circuit.listeners.append(callback)
 
     def get_stats(self) -> dict[str, Any]:
         """Return the numbers of the circuit: seconds, rates 0..1, epoch seconds or None where it says time or at.
 
         `total_requests` holds every call that asked, `rejected_requests` included; the rates are taken over the calls
-        that succeeded or failed.
+        that succeeded or failed. `slow_requests` are successes that count as failures for the state. `window_requests`
+        and `window_failure_rate` are what `failure_rate` decides by: slow calls included, empty unless closed.
         """
-        state = self._apply(Signal.TICK)
-        return {
-            "name": self.name,
-            "state": state.kind.value,
-            "failure_threshold": self._rules.failure_threshold,
-            "recovery_timeout": self._rules.recovery_timeout,
-            "consecutive_failures": state.failures,
-            **self._statistics.report(),
-            "time_until_retry": self.time_until_retry,
-        }
+        return self._circuit.report()
 
     @asynccontextmanager
     async def _attempt(self) -> AsyncIterator[Permit]:
@@ -248,46 +220,6 @@ class CircuitBreaker:
                 permit.release()
 
         return guarded
-
-    def _reporter(self, generation: int, started: float) -> Callable[[Signal], None]:
-        def report(verdict: Signal) -> None:
-            with self._lock:
-                self._count(verdict, self._clock() - started)
-            self._apply(verdict, generation)
-
-        return report
-
-    def _count(self, verdict: Signal, seconds: float) -> None:
-        if verdict is Signal.SUCCESS:
-            self._statistics.succeeded(seconds, self._wall_clock())
-        elif verdict is Signal.FAILURE:
-            self._statistics.failed_after(seconds, self._wall_clock())
-
-    def _apply(self, signal: Signal, generation: int | None = None) -> State:
-        """Move the state, unless the signal comes from an earlier generation, and tell who listens."""
-        with self._lock:
-            old = self._state
-            if generation is not None and generation != self._generation:
-                return old
-            new = self._state = transition(old, signal, self._rules, self._clock())
-            if new.kind is old.kind and signal not in {Signal.RESET, Signal.FORCE_OPEN}:
-                return new
-            self._generation += 1
-            if new.kind is not old.kind:
-                self._statistics.state_changed_at = self._wall_clock()
-                self._statistics.trips += new.kind is CircuitState.OPEN
-        if new.kind is not old.kind:
-            self._announce(old.kind, new)
-        return new
-
-    def _announce(self, old: CircuitState, new: State) -> None:
-        level = log.warning if new.kind is CircuitState.OPEN else log.info
-        level(EVENTS[new.kind], breaker=self.name, old=old.value, failures=new.failures)
-        for callback in self._callbacks:
-            try:
-                callback(old, new.kind)
-            except Exception:
-                log.exception("breaker.callback_failed", breaker=self.name)
 
 
 def _check_failures(expected: Failures) -> None:

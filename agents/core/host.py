@@ -9,6 +9,8 @@ import structlog
 
 from agents.core.base_agent_v2 import AgentStatus, BaseAgentV2
 from agents.core.host_stage import HostStage
+from agents.core.model.lane import Lane
+from agents.core.model.names import model_key
 from agents.core.model.pool import make_pool
 from agents.core.ollama_pool import OllamaConnectionPool
 from agents.core.outage import OutageWatch
@@ -16,6 +18,7 @@ from agents.core.process import stopping_on_signals
 from agents.core.reporter import Reporter
 from agents.core.settings import Settings, SettingsError
 from agents.core.version import VERSION
+from bus.arrivals import Arrivals
 from bus.broker import Broker
 from bus.cancellations import Cancellations
 from bus.connect import broker_at
@@ -23,12 +26,18 @@ from bus.consumer import Consumer
 from bus.control import ControlLink
 from bus.ending import end_tasks
 from bus.errors import BusError
+from bus.intake import Intake
 from bus.retry import RetryPolicy
+from bus.returns import Returns
 from bus.suspects import Suspects
 from bus.topology import Topology
 from schemas import CancelTask
 
 log = structlog.get_logger(__name__)
+
+HELD_FOR_EACH_SLOT: Final = 4
+"""Tasks that a host with many agents holds for each slot at its model servers: enough to group them by model, and to
+begin the next while a result is on its way; few enough to leave a second host its share."""
 
 NAMED_AGENTS: Final = 3
 """Agents that a connection's name lists; 131 names would help nobody in the management UI."""
@@ -56,6 +65,7 @@ class Host:
             raise SettingsError(f"a host needs agents with different names, and these are {names}")
         self.name = settings.host_name
         self.agents = agents
+        self._models = {agent.name: model_key(agent.model) for agent in agents}
         self.settings = settings
         self.topology = settings.topology
         self.broker = broker or broker_at(
@@ -64,12 +74,28 @@ class Host:
         self.pool = pool or make_pool(settings)
         self._cancellations = Cancellations()
         self._suspects = Suspects()
+        self._returns = Returns()
+        self._intake = self._bounded_intake()
         self.consumers = [self._consumer_of(agent) for agent in agents]
-        self._control = ControlLink(self.broker, self.topology, self.name, names, self._cancel)
+        self._control = ControlLink(
+            self.broker,
+            self.topology,
+            self.name,
+            names,
+            self._cancel,
+            returns=self._returns,
+            on_arrival=self._note_arrival,
+        )
         staff = list(zip(agents, self.consumers, strict=True))
         self._outage = OutageWatch(self.pool, [consumer for agent, consumer in staff if agent.needs_model])
         self._reporter = Reporter(
-            self.broker, self.topology, self.name, self.pool, staff, interval=settings.health_check_interval
+            self.broker,
+            self.topology,
+            self.name,
+            self.pool,
+            staff,
+            interval=settings.health_check_interval,
+            max_held=None if self._intake is None else self._intake.bound,
         )
         self._stop = asyncio.Event()
         self._watches: list[asyncio.Task[None]] = []
@@ -86,8 +112,12 @@ class Host:
             await declare_logs(self.broker, self.topology)
             stack.push_async_callback(self._end_watches)
             await stack.enter_async_context(self._control)
+            if self._intake is not None:
+                await stack.enter_async_context(self._intake)
             for consumer in self.consumers:
                 await stack.enter_async_context(consumer)
+            if self._intake is not None:
+                await self._listen_for(self._intake, stack)
             self._exit = stack.pop_all()
         self._enter(AgentStatus.ACTIVE, self.pool)
         self._reporter.enter(HostStage.RUNNING)
@@ -150,7 +180,33 @@ class Host:
             patience=self.settings.patience(agent.task_timeout, agent.name),
             cancellations=self._cancellations,
             suspects=self._suspects,
+            returns=self._returns,
+            intake=self._intake if agent.needs_model else None,
         )
+
+    def _bounded_intake(self) -> Intake | None:
+        """Return the bound on what is held, where the agents that ask the model would hold more by themselves."""
+        limits = [agent.max_concurrent_tasks for agent in self.agents if agent.needs_model]
+        slots = self.pool.max_connections * len(self.pool.servers)
+        least = max(HELD_FOR_EACH_SLOT * slots, *limits, 1)
+        bound = least if self.settings.max_held is None else self.settings.max_held
+        return Intake(bound, prefers=self._is_loaded) if sum(limits) > bound else None
+
+    async def _listen_for(self, intake: Intake, stack: contextlib.AsyncExitStack) -> None:
+        # Once the agents' queues are there: a task that reached the ear alone would seem to have arrived.
+        names = [agent.name for agent in self.agents if agent.needs_model]
+        arrivals = Arrivals(self.broker, self.topology, self.name, names, intake.heard, intake.forget)
+        await stack.enter_async_context(arrivals)
+        intake.is_deaf = arrivals.is_deaf
+        log.info("host.bounded", host=self.name, held=intake.bound, agents=len(names))
+
+    def _is_loaded(self, agent: str) -> bool:
+        loaded = self.pool.queue.loaded_lane
+        return isinstance(loaded, Lane) and loaded.model == self._models[agent]
+
+    def _note_arrival(self, agent: str, priority: int) -> None:
+        if self._intake is not None:
+            self._intake.heard(agent, priority)
 
     def _cancel(self, control: CancelTask) -> None:
         for consumer in self.consumers:

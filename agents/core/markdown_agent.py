@@ -3,11 +3,16 @@
 import json
 from typing import Any
 
-from agents.core.base_agent_v2 import BaseAgentV2
+import structlog
+
+from agents.core.base_agent_v2 import AgentStatus, BaseAgentV2
 from agents.core.catalog import AgentFile
 from agents.core.model.choice import ModelChoice
+from agents.core.ollama_pool import OllamaConnectionPool
 from agents.core.tiers import settings_of
 from schemas import TaskMessage
+
+log = structlog.get_logger(__name__)
 
 
 class MarkdownAgent(BaseAgentV2):
@@ -18,12 +23,22 @@ class MarkdownAgent(BaseAgentV2):
         super().__init__(name=file.name, description=file.description, **arguments)
         self.file = file
         self.max_attempts, self.retry, self.task_timeout = file.max_attempts, file.retry, file.task_timeout
+        self.output_model = file.output_model
+        self.output_repairs = self.output_repairs if file.output_repairs is None else file.output_repairs
         of_tier = ModelChoice.of_tier(settings_of(file.tier, self.settings.tier_models).as_dict())
         self.models.choice = of_tier.with_agent(file.model, file.options)
 
-    async def process_task(self, task: TaskMessage) -> dict[str, str]:
-        """Return the model's answer under `response`."""
-        return {"response": await self.query_ollama(prompt_of(task), system=self.file.system_prompt)}
+    async def process_task(self, task: TaskMessage) -> dict[str, str] | str:
+        """Return the model's answer under `response`; with an `output_model`, the answer itself, which is its JSON."""
+        answer = await self.query_ollama(prompt_of(task), system=self.file.system_prompt)
+        return {"response": answer} if self.output_model is None else answer
+
+    def enter(self, status: AgentStatus, pool: OllamaConnectionPool | None = None) -> None:
+        """Move to the next stage of life. At the start, say which keys of the file look misspelt."""
+        super().enter(status, pool)
+        if status is AgentStatus.ACTIVE:
+            for key, meant in self.file.misspelt.items():
+                log.warning("agent_file.unknown_key", file=str(self.file.path), key=key, meant=meant)
 
 
 def prompt_of(task: TaskMessage) -> str:

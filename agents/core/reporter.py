@@ -11,6 +11,7 @@ import structlog
 from agents.core.base_agent_v2 import BaseAgentV2
 from agents.core.circuit_breaker import CircuitState
 from agents.core.host_stage import HostStage
+from agents.core.model.server import ModelServer
 from agents.core.ollama_pool import OllamaConnectionPool
 from agents.core.process_usage import ProcessUsage
 from agents.core.version import VERSION
@@ -38,7 +39,9 @@ class Reporter:
         staff: Sequence[tuple[BaseAgentV2, Consumer]],
         *,
         interval: float,
+        max_held: int | None = None,
     ) -> None:
+        """`max_held`: the host's bound on what its agents hold together, where it has one."""
         self._stage = HostStage.STARTING
         self._broker = broker
         self._topology = topology
@@ -46,10 +49,14 @@ class Reporter:
         self._pool = pool
         self._staff = staff
         self._interval = interval
+        self._max_held = max_held
         self._usage = ProcessUsage()
         self._started = time.monotonic()
         self._answers: bool | None = None
-        pool.breaker.add_state_change_callback(self._tell_transition)
+        self._needs_model = any(agent.needs_model for agent, _ in staff)
+        for server in pool.servers:
+            server.breaker.add_state_change_callback(partial(self._tell_transition, server))
+            server.models.on_progress = partial(self._tell_pool, server)
         for agent, consumer in staff:
             consumer.on_state = partial(self._tell_consumer, agent, consumer)
 
@@ -70,7 +77,7 @@ class Reporter:
         answers = await self._server_answers()
         if answers != self._answers:
             self._answers = answers
-            tell = log.info if answers else log.warning
+            tell = log.info if answers or not self._needs_model else log.warning
             tell("model_server.answers" if answers else "model_server.silent", url=self._pool.safe_url)
         for reporter, report in self._reports(ollama_healthy=answers):
             self._announce(reporter, report)
@@ -84,13 +91,17 @@ class Reporter:
 
     def _reports(self, *, ollama_healthy: bool) -> Iterable[tuple[str, Report]]:
         yield self._host, self._host_report()
-        yield self._host, self._breaker_report(None)
-        yield self._host, self._pool_report()
+        for server in self._pool.servers:
+            yield self._host, self._breaker_report(server, None)
+            yield self._host, self._pool_report(server)
         for agent, consumer in self._staff:
             yield agent.name, self._agent_report(agent, consumer, ollama_healthy=ollama_healthy)
 
-    def _tell_transition(self, old: CircuitState, _new: CircuitState) -> None:
-        self._announce(self._host, self._breaker_report(old))
+    def _tell_transition(self, server: ModelServer, old: CircuitState, _new: CircuitState) -> None:
+        self._announce(self._host, self._breaker_report(server, old))
+
+    def _tell_pool(self, server: ModelServer) -> None:
+        self._announce(self._host, self._pool_report(server))
 
     def _tell_consumer(self, agent: BaseAgentV2, consumer: Consumer, state: ConsumerState) -> None:
         tell = log.warning if state is ConsumerState.LOST else log.info
@@ -112,15 +123,18 @@ class Reporter:
             agents=[agent.name for agent, _ in self._staff],
             state=self._stage.value,
             links={name: state.value for name, state in self._broker.links.items()},
+            held=sum(consumer.held for _, consumer in self._staff),
+            max_held=self._max_held,
             uptime=time.monotonic() - self._started,
             memory_bytes=self._usage.memory_bytes,
             cpu_percent=self._usage.cpu_percent(),
         )
 
-    def _breaker_report(self, old: CircuitState | None) -> BreakerReport:
-        stats = self._pool.breaker.get_stats()
+    def _breaker_report(self, server: ModelServer, old: CircuitState | None) -> BreakerReport:
+        stats = server.breaker.get_stats()
         return BreakerReport(
             host=self._host,
+            server=server.name,
             name=stats["name"],
             state=stats["state"],
             old=old,
@@ -129,16 +143,21 @@ class Reporter:
             time_until_retry=stats["time_until_retry"],
         )
 
-    def _pool_report(self) -> PoolReport:
-        queue = self._pool.queue
+    def _pool_report(self, server: ModelServer) -> PoolReport:
+        queue, loaded_lane = self._pool.queue.get_stats(), self._pool.queue.loaded_lane
+        place = queue["servers"][server.place]
         return PoolReport(
             host=self._host,
-            slots=self._pool.max_connections,
-            active=queue.active,
-            waiting=queue.waiting,
-            waiting_by_priority=queue.waiting_by_priority(),
-            loaded_lane=None if queue.loaded_lane is None else str(queue.loaded_lane),
-            stats=self._pool.get_stats(),
+            server=server.name,
+            slots=place["slots"],
+            active=place["active"],
+            waiting=queue["current_queue_size"],
+            waiting_by_priority=queue["waiting_by_priority"],
+            waiting_by_lane=queue["waiting_by_lane"],
+            loaded_lane=None if loaded_lane is None else str(loaded_lane),
+            loaded_lanes=place["loaded_lanes"],
+            pulls=server.models.pulling,
+            stats=server.figures(),
         )
 
     def _agent_report(self, agent: BaseAgentV2, consumer: Consumer, *, ollama_healthy: bool) -> AgentReport:

@@ -1,12 +1,11 @@
-"""RequestQueue: bounded, prioritised access to a scarce service, one lane (model) at a time.
+"""RequestQueue: bounded, prioritised access to one or several scarce servers, one lane (model) at a time on each.
 
 What runs next is decided in `requests/schedule.py`, and run by `requests/runner.py`.
 """
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import count
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +13,8 @@ from uuid import uuid4
 
 from agents.core.arguments import positive_or_none, whole_at_least
 from agents.core.requests.attempt import RetryRules, exponential_backoff, retry_unless_timeout
+from agents.core.requests.entry import Entry
+from agents.core.requests.place import Ticket
 from agents.core.requests.record import (
     QueueClosedError,
     QueueFullError,
@@ -23,10 +24,11 @@ from agents.core.requests.record import (
     RequestTimeoutError,
     Work,
 )
+from agents.core.requests.report import queue_report, waiting_by_priority
 from agents.core.requests.runner import RequestRunner
-from agents.core.requests.schedule import Entry, Schedule
+from agents.core.requests.schedule import Schedule
 from agents.core.time_limit import time_limit
-from schemas import Priority, parse_priority, priority_name
+from schemas import Priority, parse_priority
 
 __all__ = [
     "QueueClosedError",
@@ -36,6 +38,7 @@ __all__ = [
     "RequestQueue",
     "RequestStatus",
     "RequestTimeoutError",
+    "Ticket",
     "exponential_backoff",
     "retry_unless_timeout",
 ]
@@ -44,23 +47,25 @@ RequestPriority = Priority
 
 
 class RequestQueue:
-    """A queue in front of a service that can do `max_concurrent` things at once.
+    """A queue in front of servers each of which can do `max_concurrent` things at once.
 
     It may be made outside an event loop, and is true even when empty. `async with` closes it.
 
     Args:
         max_queue_size: requests that may wait, retries included; running ones do not count.
-        max_concurrent: requests that run at once.
+        max_concurrent: requests that run at once on each server.
         timeout: seconds for one attempt's run, waiting not included; None for no limit.
         max_retries: attempts after the first one.
         name: for logs, statistics and the names of tasks.
-        lanes_in_flight: different lanes that run at once.
+        lanes_in_flight: different lanes that run at once on each server, where no more are known to fit.
         lane_bound: seconds a lane may wait within its priority while another one is served.
         clock: monotonic seconds.
         backoff: seconds before retry 1, 2, ...; the retry waits without a slot and then takes its old place in line.
         retry_on: whether an attempt that raised this error may be retried.
         linger: from the seconds a request ran, the seconds its slot then stays empty while others wait, so that
             something more urgent that its end sets off may still come before them.
+        servers: their names, which appear in logs and statistics; the function that runs asks
+            `requests.place.current_server()` which of them it is on.
 
     Raises:
         ValueError: an argument out of range.
@@ -80,6 +85,7 @@ class RequestQueue:
         backoff: Callable[[int], float] = exponential_backoff,
         retry_on: Callable[[Exception], bool] = retry_unless_timeout,
         linger: Callable[[float], float] = lambda _: 0.0,
+        servers: Sequence[str] = ("",),
     ) -> None:
         whole_at_least("max_queue_size", max_queue_size, 1)
         whole_at_least("max_concurrent", max_concurrent, 1)
@@ -92,7 +98,7 @@ class RequestQueue:
         self.name = name
         self._clock = clock
         self._order = count()
-        schedule = Schedule(max_concurrent, lane_bound, lanes_in_flight)
+        schedule = Schedule(max_concurrent, lane_bound, lanes_in_flight, servers)
         self._runner = RequestRunner(name, schedule, RetryRules(backoff, retry_on), clock, linger)
 
     async def __aenter__(self) -> Self:
@@ -110,7 +116,7 @@ class RequestQueue:
 
     @property
     def active(self) -> int:
-        """How many slots are taken."""
+        """How many slots are taken, on all servers."""
         return self._runner.schedule.running
 
     @property
@@ -127,6 +133,9 @@ class RequestQueue:
         max_retries: int | None = None,
         request_id: str | None = None,
         lane: Hashable | None = None,
+        server: str | None = None,
+        deadline: float | None = None,
+        place: Ticket | None = None,
         **kwargs: Any,
     ) -> str:
         """Take in `func(*args, **kwargs)` and return the id of the request.
@@ -141,19 +150,50 @@ class RequestQueue:
             timeout: instead of the queue's own.
             max_retries: instead of the queue's own; 0 is exactly one attempt.
             request_id: instead of a random one.
-            lane: what the service must have loaded for it; None for nothing.
+            lane: what a server must have loaded for it; None for nothing.
+            server: the only one it may run on, even while that is shut; None for any open one.
+            deadline: when an attempt must have started, by the queue's clock. A request that waits past it ends as
+                timed out; one that runs goes on, and is not retried past it.
+            place: where it stands in the line, from ticket(); None is at the end.
             kwargs: its keyword arguments.
 
         Raises:
             QueueFullError: `max_queue_size` requests wait.
             QueueClosedError: after close().
-            ValueError: an argument out of range, or a request_id that is known already.
+            ValueError: an argument out of range, an unknown server, or a request_id that is known already.
         """
         request_id = uuid4().hex if request_id is None else request_id
         self._check_room(request_id)
-        entry = Entry(request_id, parse_priority(priority), lane, self._clock(), next(self._order))
-        self._runner.add(self._request(entry, Work(func, args, kwargs), timeout, max_retries))
+        place = place or self.ticket()
+        entry = Entry(request_id, parse_priority(priority), lane, place.arrived, place.order, server)
+        self._runner.add(self._request(entry, Work(func, args, kwargs), timeout, max_retries, deadline))
         return request_id
+
+    def ticket(self) -> Ticket:
+        """Return the place at the end of the line, for requests that follow each other and stand there together.
+
+        So a second try that is submitted anew does not wait behind all that came since the first.
+        """
+        return Ticket(next(self._order), self._clock())
+
+    def shut_server(self, name: str) -> None:
+        """Start nothing more on a server but what is pinned to it. What runs there goes on.
+
+        Raises ValueError if no server has that name.
+        """
+        self._runner.shut_server(name)
+
+    def open_server(self, name: str) -> None:
+        """Use a server again. Raises ValueError if none has that name."""
+        self._runner.open_server(name)
+
+    def note_loaded(self, name: str, lanes: Iterable[Hashable], *, together: bool = False) -> None:
+        """Say which lanes a server holds in memory, all of them; without this, it is taken to be what ran last.
+
+        If it was seen to hold them `together`, they may run side by side, whatever `lanes_in_flight` says, until
+        another lane runs there or fewer are said to be loaded. Raises ValueError if no server has that name.
+        """
+        self._runner.note_loaded(name, lanes, together=together)
 
     async def submit_and_wait(self, func: Callable[..., Any], *args: Any, **options: Any) -> Any:
         """Submit, with the arguments of submit(), and return the result, which is not kept for get_result().
@@ -203,7 +243,7 @@ class RequestQueue:
 
     async def clear_queue(self) -> int:
         """Cancel all waiting requests and return how many there were. Running ones go on."""
-        waiting = [request for request in self._runner.book.open.values() if request.task is None]
+        waiting = self._runner.waiting_requests()
         self._runner.cancel(waiting, "was cleared from the queue")
         return len(waiting)
 
@@ -222,24 +262,16 @@ class RequestQueue:
         await self._runner.stop()
 
     def get_stats(self) -> dict[str, Any]:
-        """Return the numbers of the queue: seconds, rates and utilisations 0..1, completed requests a second."""
-        return {
-            "name": self.name,
-            "max_queue_size": self.max_queue_size,
-            "max_concurrent": self.max_concurrent,
-            "current_queue_size": self.waiting,
-            "current_active": self.active,
-            **self._runner.statistics.report(self._clock()),
-            "queue_utilization": self.waiting / self.max_queue_size,
-            "concurrency_utilization": self.active / self.max_concurrent,
-            "waiting_by_priority": self.waiting_by_priority(),
-            "loaded_lane": _text(self.loaded_lane),
-        }
+        """Return the keys of docs/names.md: seconds, rates and utilisations 0..1, completed requests a second.
+
+        Besides: rejected_requests, waiting_by_priority, waiting_by_lane ("" is no lane), loaded_lane, and servers,
+        each with open, slots, active, running_lanes and loaded_lanes.
+        """
+        return queue_report(self._runner, self.max_queue_size, self._clock())
 
     def waiting_by_priority(self) -> dict[str, int]:
         """Return how many requests wait under each name of a priority; names without any are left out."""
-        waiting = (request for request in self._runner.book.open.values() if request.task is None)
-        return dict(Counter(priority_name(request.entry.priority) for request in waiting))
+        return waiting_by_priority(self._runner)
 
     def _check_room(self, request_id: str) -> None:
         if self._runner.stopped:
@@ -253,12 +285,11 @@ class RequestQueue:
                 "submit again later, or raise the limit"
             )
 
-    def _request(self, entry: Entry, work: Work, timeout: float | None, max_retries: int | None) -> Request:
+    def _request(
+        self, entry: Entry, work: Work, timeout: float | None, max_retries: int | None, deadline: float | None
+    ) -> Request:
         positive_or_none("timeout", timeout)
         max_retries = self.max_retries if max_retries is None else max_retries
         whole_at_least("max_retries", max_retries, 0)
-        return Request(entry, work, self.timeout if timeout is None else timeout, max_retries)
-
-
-def _text(lane: Hashable | None) -> str | None:
-    return None if lane is None else str(lane)
+        timeout = self.timeout if timeout is None else timeout
+        return Request(entry, work, timeout, max_retries, self._clock(), deadline)

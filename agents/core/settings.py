@@ -18,15 +18,24 @@ from pydantic_settings import (
 )
 
 from agents.core.model.server_url import DEFAULT_URL
+from agents.core.model.timeouts import ModelTimeouts
 from agents.core.tiers import TIERS, Tier
 from bus.patience import BROKER_DEFAULT_SECONDS, Patience
 from bus.retry import RetryPolicy
 from bus.topology import QueueType, Topology
 from schemas import AgentName
+from schemas.faults import plain_words
 
 DEFAULT_CONFIG_PATH: Final = "/app/config.json"
 """Where docs/names.md looks for a file. That it is missing there is no error; any other path must exist."""
 
+
+_PREFIX: Final = r"^[A-Za-z0-9_-]{1,40}$"
+_LEVEL: Final = r"(?i)^(debug|info|warning|error|critical)$"
+_REMEDIES: Final = {
+    _PREFIX: "use 1 to 40 letters, digits, hyphens and underscores",
+    _LEVEL: "use debug, info, warning, error or critical",
+}
 
 ModelName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
@@ -46,7 +55,7 @@ class Settings(BaseSettings):
         "amqp://guest:guest@localhost:5672/", repr=False, validation_alias=AliasChoices("AMQP_URL", "RABBITMQ_URL")
     )
     """One broker, or the nodes of a cluster separated by commas; memory:// is the in-process one."""
-    prefix: str = Field("sutazai", pattern=r"^[A-Za-z0-9_-]{1,40}$")
+    prefix: str = Field("sutazai", pattern=_PREFIX)
     """First word of all names on the broker."""
     queue_type: QueueType = QueueType.CLASSIC
     connect_timeout: float = Field(10.0, gt=0, allow_inf_nan=False)
@@ -59,13 +68,34 @@ class Settings(BaseSettings):
     ollama_sonnet_model: ModelName = Field(TIERS[Tier.SONNET].model, validation_alias="OLLAMA_SONNET_MODEL")
     ollama_default_model: ModelName = Field(TIERS[Tier.DEFAULT].model, validation_alias="OLLAMA_DEFAULT_MODEL")
     max_ollama_connections: int = Field(2, ge=1, le=64, validation_alias="MAX_OLLAMA_CONNECTIONS")
-    """Slots: requests at the model server at once."""
+    """Slots: requests at each model server at once."""
+    preload_models: Annotated[tuple[ModelName, ...], NoDecode] = ()
+    """Models that each model server loads in the background from the start on, separated by commas."""
     models_in_flight: int = Field(1, ge=1, le=64)
     """Models that may run at once; more than one only where the server's memory holds them."""
+    model_connect_timeout: float = Field(5.0, gt=0, allow_inf_nan=False)
+    """Seconds until the model server accepts a connection."""
+    model_load_timeout: float = Field(300.0, gt=0, allow_inf_nan=False)
+    """Seconds until an answer begins whose model may have to be loaded first."""
+    model_first_token_timeout: float = Field(120.0, gt=0, allow_inf_nan=False)
+    """Seconds until an answer begins whose model has answered there just now."""
+    model_gap_timeout: float = Field(120.0, gt=0, allow_inf_nan=False)
+    """Seconds between two pieces of an answer."""
+    model_request_timeout: float = Field(300.0, gt=0, allow_inf_nan=False)
+    """Seconds for one try from connecting to the last token, whatever its parts may take."""
     breaker_failures: int = Field(5, ge=1)
     """Failures of the model server in a row that open the breaker."""
     breaker_recovery: float = Field(60.0, gt=0, allow_inf_nan=False)
-    """Seconds from opening to the first probe."""
+    """Seconds from opening to the first probe, and a tenth at most by chance; doubled after each probe that fails."""
+    breaker_recovery_cap: float = Field(300.0, gt=0, allow_inf_nan=False)
+    """Seconds that the doubling ends at."""
+    breaker_failure_rate: float | None = Field(None, gt=0, le=1)
+    """Share of the last `breaker_window` requests whose failure opens the breaker too; None: only failures in a row."""
+    breaker_window: int = Field(20, ge=1, le=10_000)
+    breaker_minimum_calls: int = Field(10, ge=1)
+    """Requests before a failure rate is judged."""
+    breaker_slow_call: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Seconds after which a request that succeeds counts as a failure of the server all the same; None: never."""
 
     agent_name: AgentName | None = Field(None, validation_alias="AGENT_NAME")
     agent_type: str = Field("general", validation_alias="AGENT_TYPE")
@@ -73,6 +103,8 @@ class Settings(BaseSettings):
     """Folders with agents as Markdown files, separated as in PATH, searched before the catalogue."""
     max_concurrent_tasks: int = Field(3, ge=1, le=1000, validation_alias="MAX_CONCURRENT_TASKS")
     """Prefetch of each agent: its handlers at once."""
+    max_held: int | None = Field(None, ge=1)
+    """Tasks that a host holds at most, over all agents that ask the model; None takes four for each slot there."""
     task_timeout: float | None = Field(None, gt=0, allow_inf_nan=False)
     """Seconds that one attempt at a task may take; without it, as long as the broker's patience allows."""
     max_attempts: int = Field(3, ge=1, le=100)
@@ -98,13 +130,18 @@ class Settings(BaseSettings):
     heartbeat_interval: float = Field(30.0, gt=0, allow_inf_nan=False, validation_alias="HEARTBEAT_INTERVAL")
     grace_period: float = Field(30.0, ge=0, allow_inf_nan=False)
     """Seconds that running tasks get to end once a stop was asked for."""
-    log_level: str = Field("INFO", pattern=r"(?i)^(debug|info|warning|error|critical)$", validation_alias="LOG_LEVEL")
+    log_level: str = Field("INFO", pattern=_LEVEL, validation_alias="LOG_LEVEL")
     backend_url: str | None = Field(None, repr=False, validation_alias="BACKEND_URL")
 
     @field_validator("agents_path", mode="before")
     @classmethod
     def _split_path(cls, value: object) -> object:
         return tuple(part for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
+
+    @field_validator("preload_models", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        return tuple(name for name in value.split(",") if name.strip()) if isinstance(value, str) else value
 
     @property
     def topology(self) -> Topology:
@@ -121,6 +158,17 @@ class Settings(BaseSettings):
             cap=self.retry_cap,
             jitter=self.retry_jitter,
             max_redeliveries=self.max_redeliveries,
+        )
+
+    @property
+    def model_timeouts(self) -> ModelTimeouts:
+        """How long a model is waited for, part by part."""
+        return ModelTimeouts(
+            connect=self.model_connect_timeout,
+            load=self.model_load_timeout,
+            first_token=self.model_first_token_timeout,
+            gap=self.model_gap_timeout,
+            total=self.model_request_timeout,
         )
 
     def patience(self, task_timeout: float | None, agent: str) -> Patience:
@@ -196,4 +244,4 @@ def _sentence(error: ValidationError) -> str:
 def _fault(name: str, value: object, told: str) -> str:
     # pydantic tells the variable where that was read, else the field; all that may hold a password end in URL.
     shown = "***" if name.lower().endswith("url") else repr(value)
-    return f"setting {name} = {shown}: {told}"
+    return f"setting {name} = {shown}: {plain_words(told, _REMEDIES)}"

@@ -34,11 +34,11 @@ class NewAgent(BaseAgentV2):
 
 async def test_an_agent_queries_ollama_and_returns_a_task_result() -> None:
     task = TaskMessage(agent="my-agent", prompt="x")
-    result = await MyAgent().handle(attempt_at(task))
+    attempt = attempt_at(task)
+    result = await MyAgent().handle(attempt)
     assert (result.task_id, result.status, result.processing_time) == (task.id, TaskStatus.COMPLETED, 0.5)
     assert result.result["response"]
-    assert result.usage is not None
-    assert 0 < result.usage.tokens_out <= 8
+    assert 0 < attempt.spent.usage.tokens_out <= 8
 
 
 async def test_a_new_agent_answers_a_task_from_the_broker(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.slots import Slots
+from bus.slots import Slots, Turn
 
 
 async def settled() -> None:
@@ -24,6 +24,35 @@ async def test_those_who_wait_get_in_in_their_order() -> None:
     slots.release()
     await settled()
     assert (first.done(), second.done()) == (True, False)
+    slots.release()
+    assert await second
+
+
+async def test_the_higher_priority_gets_in_first() -> None:
+    slots = Slots(1)
+    assert await slots.acquire()
+    low, high = (asyncio.create_task(slots.acquire(Turn(priority)), name=f"{priority}") for priority in (2, 9))
+    await settled()
+    slots.release()
+    await settled()
+    assert (low.done(), high.done()) == (False, True)
+    slots.release()
+    assert await low
+
+
+async def test_a_turn_that_is_handed_back_is_turned_away_and_nobody_else() -> None:
+    slots, turn = Slots(1), Turn()
+    turn.hand_back("before it waits")
+    assert not turn.is_waiting()
+    assert await slots.acquire()
+    first = asyncio.create_task(slots.acquire(turn), name="first")
+    (second,) = waiting(slots, 1)
+    await settled()
+    assert turn.is_waiting()
+    turn.hand_back("enough")
+    turn.hand_back("again")
+    assert not await first
+    assert not turn.is_waiting()
     slots.release()
     assert await second
 

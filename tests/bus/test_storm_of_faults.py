@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from bus import consumer as consumer_module
+from bus import reception as reception_module
 from bus.consumer import Consumer
 from bus.errors import NotNowError, PermanentError, RejectedError, RetryableError
 from bus.memory import MemoryBroker
@@ -128,8 +128,8 @@ class Storm:
 async def test_no_task_runs_twice_at_once_and_each_ends_once_or_says_that_it_may_not_have(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumer_module, "COOLING_SECONDS", 0.01)
-    monkeypatch.setattr(consumer_module, "SETTLING_SECONDS", 0.01)
+    monkeypatch.setattr(reception_module, "COOLING_SECONDS", 0.01)
+    monkeypatch.setattr(reception_module, "SETTLING_SECONDS", 0.01)
     draw = Random(seed)  # noqa: S311 - it must be the same again
     async with memory_world(f"storm-{seed}") as world, every_result(world) as results:
         server = world.broker.description.split("memory://")[1].split()[0]

@@ -11,11 +11,13 @@ from bus.topology import (
     Queue,
     QueueType,
     Topology,
+    agent_of,
     event_key,
     filter_keys,
     matches,
     report_key,
     result_key,
+    returned_key,
 )
 from schemas import EventKind, ReportKind, TaskStatus
 
@@ -139,6 +141,20 @@ def test_a_listener_s_queue_outlives_a_cut_and_not_its_owner() -> None:
     assert topology.listener("replies", "me", None, ("ignored",)).bindings == ()
 
 
+def test_arrivals_are_heard_of_each_agent_fresh_or_off_the_ladder_in_a_short_queue_that_goes_with_its_host() -> None:
+    plan = Topology().arrivals("me", ("a", "b"))
+    limits: dict[str, str | int] = {"x-max-length": 1_000, "x-max-length-bytes": 10_000_000}
+    name = "sutazai.arrivals.to.me"
+    assert plan.queues == (Queue(name, {"x-queue-type": "classic", **limits}, exclusive=True),)
+    assert set(plan.bindings) == {
+        Binding("sutazai.tasks", name, "a"),
+        Binding("sutazai.tasks", name, "b"),
+        Binding("sutazai.retry", name, "*.a"),
+        Binding("sutazai.retry", name, "*.b"),
+    }
+    assert plan.exchanges == ()  # an exchange of tasks that is declared here alone would lack its alternate
+
+
 @pytest.mark.parametrize("rungs", [(), (0, 1), (-5,), (2, 1), (1, 1)])
 def test_rungs_that_are_no_ladder_are_refused(rungs: tuple[int, ...]) -> None:
     with pytest.raises(TopologyError, match="must be positive milliseconds in ascending order") as caught:
@@ -152,6 +168,8 @@ def test_routing_keys_read_as_the_design_says() -> None:
     assert event_key("worker", EventKind.CHUNK, "t.1") == "worker.chunk.t.1"
     assert report_key("host.example.org", ReportKind.POOL) == "host-example-org.pool"
     assert filter_keys(None, "completed") == ("*.completed",)
+    assert (returned_key("worker"), returned_key()) == ("returned.worker", "returned.all")
+    assert (agent_of("worker"), agent_of("1000.worker")) == ("worker", "worker")
     assert filter_keys("worker", None) == ("worker.*",)
 
 
@@ -162,4 +180,6 @@ def test_the_logs_are_streams_that_forget_after_a_week() -> None:
         "lab.control.log",
     ]
     assert results.bindings == (Binding("lab.results", "lab.results.log", "#"),)
+    assert control.bindings == (Binding("lab.control", "lab.control.log", "*"),)
+    assert not matches("*", returned_key("worker"))  # what hosts say of the moment is not kept
     assert (results.queues[0].arguments["x-queue-type"], results.queues[0].arguments["x-max-age"]) == ("stream", "7D")

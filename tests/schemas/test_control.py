@@ -1,7 +1,7 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from schemas import CancelTask, Control, Hello
+from schemas import CancelTask, Control, Hello, Returned
 
 CONTROLS: TypeAdapter[Control] = TypeAdapter(Control)
 
@@ -12,6 +12,8 @@ CONTROLS: TypeAdapter[Control] = TypeAdapter(Control)
         CancelTask(task_id="t"),
         CancelTask(task_id="t", agent="summarizer", reason="enough"),
         Hello(host="host-1", agents=("a", "b")),
+        Returned(host="host-1", digests=("d1",), agent="summarizer", priority=9),
+        Returned(host="host-1", digests=("d1", "d2")),
         Hello.model_validate({"host": "h", "agents": [], "from_the_future": 1}),
     ],
 )
@@ -29,6 +31,9 @@ def test_a_control_message_is_read_as_its_own_kind(control: Control) -> None:
         ({"kind": "cancel", "task_id": "line\nbreak"}, "task_id"),
         ({"kind": "cancel", "task_id": "t", "agent": "Not A Name"}, "agent"),
         ({"kind": "hello", "host": "h"}, "agents"),
+        ({"kind": "returned", "host": "h"}, "digests"),
+        ({"kind": "returned", "host": "h", "digests": [""]}, "digests"),
+        ({"kind": "returned", "host": "h", "digests": ["d"], "priority": 10}, "priority"),
         ({"kind": "hello", "host": "h", "agents": ["Not A Name"]}, "agents"),
     ],
 )

@@ -79,6 +79,29 @@ def test_usages_add_up_field_by_field(one: Usage, other: Usage) -> None:
     assert both.plus(Usage()) == both
 
 
+@pytest.mark.parametrize(
+    ("tokens", "seconds", "speed"), [(12, 1.5, 8.0), (0, 1.0, 0.0), (5, 0.0, 0.0), (10**400, 1.0, float(2**63 - 1))]
+)
+def test_tokens_per_second_follow_from_tokens_and_time(tokens: int, seconds: float, speed: float) -> None:
+    usage = Usage(tokens_out=tokens, generation_time=seconds)
+    assert usage.tokens_per_second == speed
+    assert usage.plus(usage).tokens_per_second == pytest.approx(speed if tokens < 10**400 else speed / 2)
+
+
+def test_tokens_per_second_are_written_and_computed_anew_when_read() -> None:
+    written = Usage(tokens_out=12, generation_time=1.5).model_dump_json()
+    assert '"tokens_per_second":8.0' in written
+    assert Usage.model_validate_json(written) == Usage(tokens_out=12, generation_time=1.5)
+    foreign = Usage.model_validate({"tokens_out": 1, "tokens_per_second": "fast", "x_new": 1})
+    assert (foreign.tokens_per_second, foreign.model_extra) == (0.0, {"x_new": 1})
+
+
+def test_a_result_tells_the_server_that_answered() -> None:
+    told = TaskResult(task_id="t", status=TaskStatus.COMPLETED, server="http://one:11434")
+    assert TaskResult.model_validate_json(told.model_dump_json()).server == "http://one:11434"
+    assert TaskResult(task_id="t", status=TaskStatus.COMPLETED).server is None
+
+
 def test_now_is_in_utc() -> None:
     assert now().utcoffset() is not None
     assert now().isoformat().endswith("+00:00")

@@ -80,8 +80,11 @@ class Through:
         tag: str,
         plan: Plan,
         on_state: OnState | None = None,
+        paused: bool = False,
     ) -> Subscription:
-        return self.inner.subscribe(queue, on_delivery, prefetch=prefetch, tag=tag, plan=plan, on_state=on_state)
+        return self.inner.subscribe(
+            queue, on_delivery, prefetch=prefetch, tag=tag, plan=plan, on_state=on_state, paused=paused
+        )
 
 
 class LateConfirms(Through):

@@ -43,7 +43,14 @@ tasks: st.SearchStrategy[TaskMessage] = st.builds(
     metadata=objects,
 )
 
-usages = st.builds(Usage, queue_wait=st.floats(0, 1e6), load_time=st.floats(0, 1e6), tokens_in=st.integers(0, 10**9))
+usages = st.builds(
+    Usage,
+    queue_wait=st.floats(0, 1e6),
+    load_time=st.floats(0, 1e6),
+    generation_time=st.floats(0, 1e6),
+    tokens_in=st.integers(0, 10**9),
+    tokens_out=st.integers(0, 10**9),
+)
 
 results: st.SearchStrategy[TaskResult] = st.builds(
     lambda extra, **fields: TaskResult(**fields, **extra),

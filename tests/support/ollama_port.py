@@ -40,6 +40,10 @@ class OllamaPort:
     async def die(self) -> None:
         """Cut all connections and refuse new ones, as after a crash."""
         if self._server is not None:
+            # asyncio leaks a connection that it has accepted but not yet given a transport when its server closes.
+            for listening in self._server.sockets:
+                asyncio.get_running_loop().remove_reader(listening.fileno())
+            await asyncio.sleep(0)
             self._server.close()
             self._server = None
         for link in self._links:
@@ -50,20 +54,30 @@ class OllamaPort:
         link = asyncio.create_task(self._serve(reader, writer), name="ollama-port.link")
         self._links.add(link)
         link.add_done_callback(self._links.discard)
+        link.add_done_callback(lambda _: writer.transport.abort())  # also where it was cancelled before its first step
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while line := await reader.readline():
                 method, path, _ = line.decode().split()
-                response = await self._asked(method, path, await _body(reader))
+                response = await self._asked(method, path, await _body(reader), reader)
                 await _send(writer, response)
-        except (OSError, httpx.HTTPError):
+        except* (OSError, httpx.HTTPError):
             pass  # a client that left, or a script that says so
-        finally:
-            writer.transport.abort()
 
-    async def _asked(self, method: str, path: str, body: bytes) -> httpx.Response:
-        return await self.ollama.transport.handle_async_request(httpx.Request(method, self.url + path, content=body))
+    async def _asked(self, method: str, path: str, body: bytes, reader: asyncio.StreamReader) -> httpx.Response:
+        """Return the answer. A client that leaves meanwhile ends the work on it, as at Ollama."""
+        request = httpx.Request(method, self.url + path, content=body)
+        async with asyncio.TaskGroup() as group:
+            leaving = group.create_task(_until_left(reader), name="ollama-port.leaving")
+            response = await self.ollama.transport.handle_async_request(request)
+            leaving.cancel()
+        return response
+
+
+async def _until_left(reader: asyncio.StreamReader) -> None:
+    await reader.read(1)  # nobody sends more before the answer is whole
+    raise ConnectionResetError("the client left")
 
 
 async def _body(reader: asyncio.StreamReader) -> bytes:

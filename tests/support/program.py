@@ -1,6 +1,7 @@
 """A program in a process of its own, with what it says."""
 
 import asyncio
+import codecs
 import os
 import signal
 import sys
@@ -9,6 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 SUTAZAI = str(Path(sys.executable).with_name("sutazai"))
+
+READ_BYTES = 65_536
 
 LIMIT = 45.0
 """Seconds in which a program must say or do what a test waits for."""
@@ -57,9 +60,11 @@ class Program:
         await self.ends()
 
     async def _read(self, stream: asyncio.StreamReader, name: str) -> None:
-        while line := await stream.readline():
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        # Not by lines: an answer that is streamed is one line for long.
+        while data := await stream.read(READ_BYTES):
             async with self._news:
-                setattr(self, name, getattr(self, name) + line.decode())
+                setattr(self, name, getattr(self, name) + decoder.decode(data))
                 self._news.notify_all()
 
 

@@ -94,11 +94,15 @@ class ScriptedOllama:
 
     def __init__(self) -> None:
         self.installed: list[str] = ["tinyllama:latest"]
+        self.loaded: list[Json] = []
+        """What /api/ps tells of the models in memory."""
         self.script: deque[httpx.Response | Exception | Script] = deque()
         self.requests: list[tuple[str, Json]] = []
         self.pull_lines: list[Json] = [{"status": "pulling manifest"}, {"status": "success"}]
         self.gate: asyncio.Event | None = None
         """Where set, requests to a model wait for it before they are answered."""
+        self.silence: asyncio.Event | None = None
+        """Where set, all requests wait for it, also those that Ollama answers from memory."""
         self.arrived = asyncio.Semaphore(0)
         """Released once for each request to a model."""
 
@@ -121,10 +125,14 @@ class ScriptedOllama:
         body = json.loads(request.content or b"{}")
         path = request.url.path
         self.requests.append((path, body))
+        if self.silence is not None:
+            await self.silence.wait()
         if path == "/api/version":
             return httpx.Response(200, json={"version": VERSION})
         if path == "/api/tags":
             return httpx.Response(200, json={"models": [{"name": name, "model": name} for name in self.installed]})
+        if path == "/api/ps":
+            return httpx.Response(200, json={"models": self.loaded})
         if path == "/api/pull":
             return self._pull(body["model"])
         return await self._model(path, body)

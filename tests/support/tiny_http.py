@@ -15,10 +15,14 @@ def chunked(*objects: dict[str, Any], end: bool = True) -> bytes:
 
 
 class TinyHttp:
-    """Answers every request with `reply`, and counts connections, request lines and connections that clients closed."""
+    """Answers every request with `reply`, and counts connections, request lines and connections that clients closed.
+
+    `reply` may be changed between requests; while `cuts` is set, the connection is closed after it.
+    """
 
     def __init__(self, reply: bytes) -> None:
         self.reply = reply
+        self.cuts = False
         self.connections = 0
         self.request_lines: list[str] = []
         self.left = asyncio.Event()
@@ -47,6 +51,8 @@ class TinyHttp:
                 await self._skip_request(reader)
                 writer.write(self.reply)
                 await writer.drain()
+                if self.cuts:
+                    break
         except ConnectionError:
             pass
         finally:

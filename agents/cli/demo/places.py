@@ -14,6 +14,7 @@ from agents.cli.demo.choices import (
     pick_installed,
 )
 from agents.cli.weights import fetch_weights
+from agents.core.model.addresses import server_addresses
 from agents.core.model.errors import ModelError
 from agents.core.model.server_url import DEFAULT_URL
 from agents.core.model.timeouts import ModelTimeouts
@@ -71,10 +72,10 @@ async def _answers(url: str) -> bool:
 
 async def _installed(url: str) -> list[tuple[str, int]]:
     try:
-        unopened = OllamaClient(url)
+        first = next(iter(server_addresses(url).values()))
     except ValueError as error:
         raise SettingsError(f"setting OLLAMA_URL: {error}") from None
-    async with unopened as client:
+    async with OllamaClient(first) as client:
         return [(str(model["name"]), int(model.get("size", 0))) for model in await client.tags() if _writes(model)]
 
 

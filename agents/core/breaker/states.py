@@ -1,8 +1,8 @@
 """The states of a circuit breaker and the one function that leads from one to the next. Pure: time is passed in.
 
-    CLOSED ──failures reach the threshold──> OPEN ──recovery_timeout──> HALF_OPEN ──a probe succeeds──> CLOSED
-                                              ^                             │
-                                              └─────── a probe fails ───────┘
+    CLOSED ──too many failures──> OPEN ──its wait is over──> HALF_OPEN ──a probe succeeds──> CLOSED
+                                   ^                             │
+                                   └─ a probe fails: wait longer ┘
 
 Each state carries `failures`, the failures in a row since the last success that counted.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, StrEnum, auto
 from typing import ClassVar
 
-from agents.core.arguments import at_least, whole_at_least
+from agents.core.breaker.rules import BreakerRules, Verdicts
 
 LOST_PROBE_AFTER = 300.0
 """Seconds after which a probe that never reported keeps others out no longer: the default limit of a model request."""
@@ -38,28 +38,12 @@ class Signal(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class BreakerRules:
-    """The numbers a breaker decides by. Raises ValueError for one that makes no sense."""
-
-    failure_threshold: int
-    recovery_timeout: float
-    half_open_max_calls: int = 1
-
-    def __post_init__(self) -> None:
-        whole_at_least("failure_threshold", self.failure_threshold, 1)
-        at_least("recovery_timeout", self.recovery_timeout, 0)
-        whole_at_least("half_open_max_calls", self.half_open_max_calls, 1)
-
-    def opened(self, failures: int, now: float) -> "Open":
-        """Return the open state that starts now."""
-        return Open(failures, now + self.recovery_timeout)
-
-
-@dataclass(frozen=True, slots=True)
 class Closed:
     """Calls pass."""
 
     failures: int = 0
+    recent: Verdicts = ()
+    """The last calls, where the rules ask for a failure rate."""
     kind: ClassVar = CircuitState.CLOSED
 
     def admits(self, _rules: BreakerRules, _now: float) -> bool:
@@ -67,14 +51,13 @@ class Closed:
         return True
 
     def after(self, signal: Signal, rules: BreakerRules, now: float) -> "State":
-        """Count failures in a row, and open at the threshold."""
+        """Count failures, and open when they are too many."""
         match signal:
             case Signal.SUCCESS:
-                return Closed()
-            case Signal.FAILURE if self.failures + 1 >= rules.failure_threshold:
-                return rules.opened(self.failures + 1, now)
+                return Closed(0, rules.remembered(self.recent, failed=False))
             case Signal.FAILURE:
-                return Closed(self.failures + 1)
+                failures, recent = self.failures + 1, rules.remembered(self.recent, failed=True)
+                return opened(failures, rules, now) if rules.opens(failures, recent) else Closed(failures, recent)
         return self
 
 
@@ -84,6 +67,8 @@ class Open:
 
     failures: int
     retry_at: float
+    wait: float
+    """The seconds of this opening before jitter; those of the next one follow from it."""
     kind: ClassVar = CircuitState.OPEN
 
     def admits(self, _rules: BreakerRules, _now: float) -> bool:
@@ -93,7 +78,7 @@ class Open:
     def after(self, signal: Signal, _rules: BreakerRules, now: float) -> "State":
         """Become half-open when the time has come."""
         if signal is Signal.TICK and now >= self.retry_at:
-            return HalfOpen(self.failures)
+            return HalfOpen(self.failures, self.wait)
         return self
 
 
@@ -102,6 +87,8 @@ class HalfOpen:
     """A few probes may pass; the first one that succeeds or fails decides."""
 
     failures: int
+    waited: float
+    """The seconds it was open before, without jitter."""
     probes: int = 0
     lost_at: float = 0.0
     """When the probe admitted last counts as lost, so that a permit nobody returns cannot wedge the circuit."""
@@ -122,11 +109,17 @@ class HalfOpen:
             case Signal.SUCCESS:
                 return Closed()
             case Signal.FAILURE:
-                return rules.opened(self.failures + 1, now)
+                return opened(self.failures + 1, rules, now, rules.backoff.after(self.waited))
         return self
 
 
 State = Closed | Open | HalfOpen
+
+
+def opened(failures: int, rules: BreakerRules, now: float, wait: float | None = None) -> Open:
+    """Return the open state that starts now; without `wait` it lasts the recovery time of a first opening."""
+    seconds = rules.recovery_timeout if wait is None else wait
+    return Open(failures, now + rules.backoff.spread(seconds), seconds)
 
 
 def transition(state: State, signal: Signal, rules: BreakerRules, now: float) -> State:
@@ -134,5 +127,5 @@ def transition(state: State, signal: Signal, rules: BreakerRules, now: float) ->
     if signal is Signal.RESET:
         return Closed()
     if signal is Signal.FORCE_OPEN:
-        return rules.opened(state.failures, now)
+        return opened(state.failures, rules, now)
     return state.after(signal, rules, now)

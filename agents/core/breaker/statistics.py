@@ -16,6 +16,8 @@ class CircuitStatistics:
     successful: int = 0
     failed: int = 0
     rejected: int = 0
+    slow: int = 0
+    """Those of the successful ones that took too long."""
     trips: int = 0
     response_seconds: float = 0.0
     last_success_time: float | None = None
@@ -61,6 +63,7 @@ class CircuitStatistics:
             "successful_requests": self.successful,
             "failed_requests": self.failed,
             "rejected_requests": self.rejected,
+            "slow_requests": self.slow,
             "success_rate": self.success_rate,
             "trip_count": self.trips,
             "average_response_time": self.average_response_time,

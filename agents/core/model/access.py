@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from agents.core.model.choice import ModelChoice
+from agents.core.model.completion import Completion
 from agents.core.model.pool import make_pool
 from agents.core.model.requests import (
     CHAT_FIELDS,
@@ -17,6 +18,7 @@ from agents.core.model.requests import (
 )
 from agents.core.model.task_scope import current_scope
 from agents.core.ollama_pool import OllamaConnectionPool
+from agents.core.output.asking import Answered, Wish, valid_answer
 from agents.core.settings import Settings
 
 
@@ -43,20 +45,29 @@ class ModelAccess:
         async with make_pool(self._settings) as pool:
             yield pool
 
-    async def generate(self, prompt: str, model: str | None, system: str | None, options: Mapping[str, Any]) -> str:
-        """Return the text for a prompt. Raises ModelError."""
+    async def generate(
+        self, prompt: str, model: str | None, system: str | None, options: Mapping[str, Any], wish: Wish | None = None
+    ) -> Answered:
+        """Return the answer to a prompt, one that fits where there is a wish. Raises ModelError."""
         fields, given = split_options(options, GENERATE_FIELDS)
         name, chosen = self._chosen(model, given)
-        return await self._ask(GenerateRequest(model=name, prompt=prompt, system=system, options=chosen, **fields))
+        request = GenerateRequest(model=name, prompt=prompt, system=system, options=chosen, **fields)
+        return await self._answer(request, wish)
 
-    async def chat(self, messages: Sequence[Mapping[str, Any]], model: str | None, options: Mapping[str, Any]) -> str:
-        """Return the answer to a conversation. Raises ModelError."""
+    async def chat(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        model: str | None,
+        options: Mapping[str, Any],
+        wish: Wish | None = None,
+    ) -> Answered:
+        """Return the answer to a conversation, one that fits where there is a wish. Raises ModelError."""
         fields, given = split_options(options, CHAT_FIELDS)
         name, chosen = self._chosen(model, given)
-        return await self._ask(ChatRequest(model=name, messages=messages, options=chosen, **fields))
+        return await self._answer(ChatRequest(model=name, messages=messages, options=chosen, **fields), wish)
 
-    def generate_sync(self, prompt: str, model: str | None) -> str:
-        """Return the text for a prompt, blocking this thread.
+    def generate_sync(self, prompt: str, model: str | None, wish: Wish | None = None) -> Answered:
+        """Return the answer to a prompt, blocking this thread.
 
         Raises:
             RuntimeError: this thread runs an event loop, which would stand still.
@@ -64,7 +75,7 @@ class ModelAccess:
         """
         if _runs_event_loop():
             raise RuntimeError("query_ollama_sync would block the event loop: use `await self.query_ollama(...)`")
-        asking = self.generate(prompt, model, None, {})
+        asking = self.generate(prompt, model, None, {}, wish)
         if self._loop is None:
             return asyncio.run(asking)
         # The copy of this thread's context goes along, and with it the priority of the task at hand.
@@ -74,13 +85,19 @@ class ModelAccess:
         scope = current_scope()
         return self.choice.for_call(scope.task if scope else None, model, options)
 
-    async def _ask(self, request: ModelRequest) -> str:
+    async def _answer(self, request: ModelRequest, wish: Wish | None) -> Answered:
+        if wish is not None:
+            return await valid_answer(self._ask, request, wish)
+        text = (await self._ask(request)).text
+        return Answered(text, text)
+
+    async def _ask(self, request: ModelRequest) -> Completion:
         async with self.opened_pool() as pool:
             completion = await pool.complete(request)
         scope = current_scope()
         if scope is not None:
-            scope.model = completion.model
-        return completion.text
+            scope.spent.model, scope.spent.server = completion.model, completion.server
+        return completion
 
 
 def _runs_event_loop() -> bool:

@@ -26,21 +26,26 @@ class Completion:
     created: datetime | None = None
     thinking: str = ""
     tool_calls: tuple[Mapping[str, Any], ...] = ()
+    server: str = ""
+    """The address of the server that answered, without credentials."""
 
     @property
     def message(self) -> dict[str, Any]:
         """The answer as a message, to be added to a conversation."""
+        thinking = {"thinking": self.thinking} if self.thinking else {}
         calls = {"tool_calls": [dict(call) for call in self.tool_calls]} if self.tool_calls else {}
-        return {"role": "assistant", "content": self.text} | calls
+        return {"role": "assistant", "content": self.text} | thinking | calls
 
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """One vector for each input, in order, each of length 1 (L2)."""
+    """One vector for each input, in order, each of length 1 (L2) unless the older endpoint made it."""
 
     vectors: tuple[tuple[float, ...], ...]
     model: str
     usage: Usage
+    server: str = ""
+    """The address of the server that answered, without credentials."""
 
 
 class _Message(BaseModel):
@@ -50,7 +55,7 @@ class _Message(BaseModel):
 
 
 class ReplyLine(BaseModel):
-    """One object of an answer, of `/api/generate`, `/api/chat` and `/api/embed` alike."""
+    """One object of an answer, of `/api/generate`, `/api/chat`, `/api/embed` and `/api/embeddings` alike."""
 
     error: str | None = None
     created_at: datetime | None = None
@@ -58,6 +63,7 @@ class ReplyLine(BaseModel):
     thinking: str = ""
     message: _Message = _Message()
     embeddings: tuple[tuple[float, ...], ...] = ()
+    embedding: tuple[float, ...] = ()
     done: bool = False
     done_reason: str | None = None
     load_duration: NonNegativeInt = 0
@@ -96,9 +102,10 @@ def read_line(line: Mapping[str, Any]) -> ReplyLine:
 
 @dataclass(slots=True)
 class Answer:
-    """What has come of an answer so far."""
+    """What has come of an answer so far. `server` is the address of who gives it."""
 
     model: str
+    server: str = ""
     _texts: list[str] = field(default_factory=list)
     _thoughts: list[str] = field(default_factory=list)
     _calls: list[dict[str, Any]] = field(default_factory=list)
@@ -144,4 +151,5 @@ class Answer:
             created=self._last.created_at,
             thinking="".join(self._thoughts),
             tool_calls=tuple(self._calls),
+            server=self.server,
         )

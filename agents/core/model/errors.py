@@ -6,11 +6,12 @@ ModelError                        base of all; `.code` is a stable word for prog
 │   ├── ModelRefused          *   somebody answers, but not as an Ollama that lets us in
 │   ├── ModelCircuitOpen          the circuit breaker is open: nothing was sent
 │   └── ModelPoolClosed           this process is closing its pool
-├── ModelTimeout              *   RetryableError: no first token, a gap, or too long altogether; `.which`
+├── ModelTimeout              *   RetryableError: one of its patiences ended; `.which`
 ├── ModelServerError          *   RetryableError: a 5xx, an error in mid-stream, an unreadable reply
 ├── IncompleteStream          *   RetryableError: the answer ended without `done: true`
 ├── ModelOverloaded               RetryableError: the server, or our own queue, says it has too much to do
 ├── ModelNotFound                 PermanentError: no such model; `.model`
+├── InvalidOutput                 PermanentError: the answer does not fit the agent's `output_model`; `.path`
 └── BadModelRequest               PermanentError: the request can never succeed
     └── NotSupported              the model cannot do that: embeddings, tools, thinking, images
 
@@ -64,11 +65,14 @@ class ModelPoolClosed(ModelUnavailable):
 
 
 class TimeoutPhase(StrEnum):
-    """Which patience ended."""
+    """Which patience ended; the names are those of ModelTimeouts. A late connect is a ModelUnreachable instead."""
 
+    LOAD = "load"
     FIRST_TOKEN = "first_token"  # noqa: S105 - a token of text, not a secret
     GAP = "gap"
     TOTAL = "total"
+    CONTROL = "control"
+    PULL = "pull"
 
 
 class ModelTimeout(ModelServerFault, RetryableError):
@@ -106,6 +110,20 @@ class ModelNotFound(ModelError, PermanentError):
         self.model = model
         self.reason = reason
         super().__init__(f"model {model!r} cannot be used: {reason}; run `ollama pull {model}` there, or name another")
+
+
+class InvalidOutput(ModelError, PermanentError):
+    """An answer is not what the agent's `output_model` asks for. `path` is where, empty for the whole of it.
+
+    Permanent: the model had its chances within the attempt, and further attempts would cost as many calls each. An
+    agent or a task that wants them names the code in its retry rules.
+    """
+
+    code = "invalid_output"
+
+    def __init__(self, message: str, *, path: str = "") -> None:
+        self.path = path
+        super().__init__(message)
 
 
 class BadModelRequest(ModelError, PermanentError):

@@ -1,6 +1,10 @@
-"""LineSplitter: lines of a streamed body, whatever the pieces it arrives in."""
+"""LineSplitter: lines of a streamed body, whatever the pieces it arrives in; and the object in a line."""
 
+import json
 from collections.abc import Iterator
+
+from agents.core.model.errors import ModelServerError
+from agents.core.model.requests import Json
 
 
 class LineSplitter:
@@ -23,3 +27,18 @@ class LineSplitter:
         self._open.clear()
         if line:
             yield line
+
+
+def parse_object(text: bytes) -> Json:
+    """Return the JSON object that `text` holds.
+
+    Raises:
+        ModelServerError: it holds none.
+    """
+    try:
+        value = json.loads(text)
+    except ValueError as exc:
+        raise ModelServerError("the model server's answer is no JSON: is OLLAMA_URL the address of an Ollama?") from exc
+    if not isinstance(value, dict):
+        raise ModelServerError(f"the model server's answer is a JSON {type(value).__name__} instead of an object")
+    return value

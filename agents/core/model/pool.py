@@ -1,32 +1,27 @@
 """The pool that settings describe: one for each host, shared by its agents."""
 
-from agents.core.circuit_breaker import CircuitBreaker
-from agents.core.model.errors import ModelServerFault
-from agents.core.model.server_url import parse_url
+from agents.core.model.addresses import server_addresses
+from agents.core.model.breaker import breaker_of
 from agents.core.ollama_pool import OllamaConnectionPool
 from agents.core.settings import Settings, SettingsError
 
 
 def make_pool(settings: Settings) -> OllamaConnectionPool:
-    """Return a pool for the settings' model server, not yet opened.
+    """Return a pool for the settings' model servers, not yet opened.
 
     Raises:
-        SettingsError: OLLAMA_URL is no http address.
+        SettingsError: OLLAMA_URL holds no http address, or the breaker's settings contradict each other.
     """
     try:
-        address = parse_url(settings.ollama_url).address
+        server_addresses(settings.ollama_url)
     except ValueError as error:
         raise SettingsError(f"setting OLLAMA_URL: {error}") from error
-    breaker = CircuitBreaker(
-        failure_threshold=settings.breaker_failures,
-        recovery_timeout=settings.breaker_recovery,
-        expected_exception=ModelServerFault,
-        name=f"ollama {address}",
-    )
     return OllamaConnectionPool(
         settings.ollama_url,
         max_connections=settings.max_ollama_connections,
         default_model=settings.ollama_default_model,
+        timeouts=settings.model_timeouts,
         lanes_in_flight=settings.models_in_flight,
-        breaker=breaker,
+        preload_models=settings.preload_models,
+        breaker=lambda name: breaker_of(settings, f"ollama {name}"),
     )

@@ -32,6 +32,8 @@ _GONE: Final = {HTTPStatus.REQUEST_TIMEOUT, 499}
 """The server, or a proxy before it, lost us: 499 is what Ollama and nginx log for a client that went away."""
 
 _UNSUPPORTED: Final = ("does not support", "multimodal")
+_NO_MEMORY: Final = "requires more system memory"
+"""In a 500: the model does not fit at present (ollama/ollama#10920). The server is alive and serves others."""
 _REQUEST_FAULTS: Final = ("invalid format", "must be of type")
 """Texts of a 500 that is the request's fault: Ollama answers so to a bad `format` and to options of a wrong type."""
 
@@ -59,6 +61,8 @@ def _error_of_text(status: int, text: str) -> ModelError:
     lowered = text.lower()
     if status == HTTPStatus.NOT_IMPLEMENTED or any(words in lowered for words in _UNSUPPORTED):
         return NotSupported(f"the model cannot do that: {text}")
+    if _NO_MEMORY in lowered:
+        return ModelOverloaded(f"the model server has no room for the model: {text}; free memory or name a smaller one")
     is_server = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _GONE
     if is_server and not any(words in lowered for words in _REQUEST_FAULTS):
         return ModelServerError(f"the model server failed ({status}): {text}")

@@ -4,6 +4,7 @@
 `preload` and `unload` of the client send one. `stream` is none either: it is always on.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
@@ -108,6 +109,18 @@ def split_options(given: Mapping[str, Any], fields: Sequence[str]) -> tuple[Json
     known = _given(given)
     own = {name: known.pop(name) for name in fields if name in known}
     return own, known
+
+
+def encode(body: Json) -> bytes:
+    """Return a request's body as bytes.
+
+    Raises:
+        BadModelRequest: it holds what JSON has no form for, as NaN, bytes or half a surrogate pair.
+    """
+    try:
+        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError) as exc:
+        raise BadModelRequest(f"the request is no JSON ({exc}): send text and numbers, and images as base64") from exc
 
 
 def _given(fields: Mapping[str, Any]) -> Json:

@@ -1,6 +1,6 @@
 """PoolStats: what the pool has done, true at every moment."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -57,21 +57,21 @@ class PoolStats:
         self._answer_seconds += self.clock() - started
 
 
-def pool_report(stats: PoolStats, shelf: ConnectionShelf, models: ModelStore) -> dict[str, Any]:
-    """Return the figures of a pool under the keys of docs/names.md."""
-    lent = shelf.hits + shelf.misses
+def figures(stats: PoolStats, shelves: Sequence[ConnectionShelf], models: Sequence[ModelStore]) -> dict[str, Any]:
+    """Return what `stats` counted and the sums over servers, under the keys of docs/names.md."""
+    hits, misses = sum(shelf.hits for shelf in shelves), sum(shelf.misses for shelf in shelves)
     return {
-        "total_connections": shelf.total,
-        "active_connections": shelf.active,
-        "idle_connections": shelf.idle,
-        "error_connections": shelf.broken,
+        "total_connections": sum(shelf.total for shelf in shelves),
+        "active_connections": sum(shelf.active for shelf in shelves),
+        "idle_connections": sum(shelf.idle for shelf in shelves),
+        "error_connections": sum(shelf.broken for shelf in shelves),
         "total_requests": stats.total,
         "failed_requests": stats.failed,
         "success_rate": stats.success_rate,
         "average_response_time": stats.average_response_time,
-        "models_cached": len(models.used),
-        "pool_hits": shelf.hits,
-        "pool_misses": shelf.misses,
-        "hit_rate": shelf.hits / lent if lent else 0.0,
-        "available_models": models.installed,
+        "models_cached": len({name for store in models for name in store.used}),
+        "pool_hits": hits,
+        "pool_misses": misses,
+        "hit_rate": hits / (hits + misses) if hits + misses else 0.0,
+        "available_models": sorted({name for store in models for name in store.installed}),
     }

@@ -10,7 +10,8 @@ import structlog
 
 from agents.core.model.errors import ModelError, ModelNotFound, ModelPoolClosed
 from agents.core.model.names import model_key, resolve_model
-from agents.core.ollama_client import OllamaClient, PullProgress
+from agents.core.model.pull_steps import PullSteps
+from agents.core.ollama_client import OllamaClient
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +39,14 @@ class ModelStore:
         self._pulls: dict[str, asyncio.Task[ModelError | None]] = {}
         self._failed: dict[str, tuple[float, str]] = {}
         self._finished: Counter[str] = Counter()
+        self._steps: dict[str, PullSteps] = {}
+        self.on_progress: Callable[[], object] = lambda: None
+        """Called after each step of a pull, and at its end."""
+
+    @property
+    def pulling(self) -> dict[str, int]:
+        """The models that are being pulled, with the percent that has come."""
+        return {steps.model: steps.percent for steps in self._steps.values()}
 
     @property
     def installed(self) -> list[str]:
@@ -72,6 +81,13 @@ class ModelStore:
         """How many pulls of a model have succeeded. Read before a request, it tells `obtain` what the request saw."""
         return self._finished[model_key(model)]
 
+    def begin_pull(self, model: str) -> None:
+        """Begin to pull a model that the server said it does not have, for those who ask later; wait for nothing."""
+        key = model_key(model)
+        self._forget(key)
+        if self._auto_pull and self._recent_failure(key) is None:
+            self._pull_once(key, model)
+
     async def obtain(self, model: str, seen: int) -> None:
         """Pull a model that the server said it does not have; once, however many ask.
 
@@ -85,13 +101,12 @@ class ModelStore:
         key = model_key(model)
         if self._finished[key] != seen:
             return
-        self._installed.pop(key, None)
-        self._used.pop(key, None)
+        self._forget(key)
         if not self._auto_pull:
             raise ModelNotFound(model)
-        self._raise_recent_failure(key, model)
-        if key not in self._pulls:
-            self._pulls[key] = asyncio.create_task(self._pull(key, resolve_model(model)), name=f"model-pull-{key}")
+        if (reason := self._recent_failure(key)) is not None:
+            raise ModelNotFound(model, reason)
+        self._pull_once(key, model)
         failure = await _result_of(self._pulls[key])
         if failure is not None:
             raise failure.with_traceback(None)  # many may raise the same one
@@ -103,28 +118,40 @@ class ModelStore:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _pull_once(self, key: str, model: str) -> None:
+        if key not in self._pulls:
+            self._pulls[key] = asyncio.create_task(self._pull(key, resolve_model(model)), name=f"model-pull-{key}")
+
     async def _pull(self, key: str, model: str) -> ModelError | None:
         """Pull, and return the failure instead of raising it: nobody may be left to hear."""
-        log.info("model.pull_started", model=model)
+        server = self._client.safe_url
+        self._steps[key] = PullSteps(model, server, self.on_progress)
+        log.info("model.pull_started", model=model, url=server)
         try:
-            await self._client.pull(model, PullLog(model))
+            await self._client.pull(model, self._steps[key])
         except ModelError as exc:
-            log.warning("model.pull_failed", model=model, code=exc.code, error=str(exc))
+            log.warning("model.pull_failed", model=model, url=server, code=exc.code, error=str(exc))
             if isinstance(exc, ModelNotFound):
                 self._failed[key] = (self._clock() + FAILED_PULL_HOLDS, exc.reason)
             return exc
         finally:
-            del self._pulls[key]
-        log.info("model.pull_finished", model=model)
+            del self._pulls[key], self._steps[key]
+            self.on_progress()
+        log.info("model.pull_finished", model=model, url=server)
         self._installed[key] = model
         self._finished[key] += 1
         return None
 
-    def _raise_recent_failure(self, key: str, model: str) -> None:
+    def _forget(self, key: str) -> None:
+        self._installed.pop(key, None)
+        self._used.pop(key, None)
+
+    def _recent_failure(self, key: str) -> str | None:
         until, reason = self._failed.get(key, (0.0, ""))
         if reason and self._clock() < until:
-            raise ModelNotFound(model, reason)
+            return reason
         self._failed.pop(key, None)
+        return None
 
 
 async def _result_of(pull: asyncio.Task[ModelError | None]) -> ModelError | None:
@@ -133,24 +160,3 @@ async def _result_of(pull: asyncio.Task[ModelError | None]) -> ModelError | None
     if pull.cancelled():
         raise ModelPoolClosed("the pull was ended: this process is about to end")
     return pull.result()
-
-
-class PullLog:
-    """Writes a pull's progress as log lines: one for each step, and one for each tenth of a download."""
-
-    def __init__(self, model: str) -> None:
-        self._model = model
-        self._last: tuple[str, int] | None = None
-
-    def __call__(self, progress: PullProgress) -> None:
-        """Take one step of the pull."""
-        tenth = progress.completed * 10 // progress.total if progress.total else 0
-        if (progress.status, tenth) != self._last:
-            self._last = (progress.status, tenth)
-            log.info(
-                "model.pulling",
-                model=self._model,
-                step=progress.status,
-                percent=tenth * 10 if progress.total else None,
-                bytes=progress.total or None,
-            )

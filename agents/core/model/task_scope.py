@@ -7,8 +7,9 @@ to the model slot and its usage is summed, without an argument through every fun
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from bus.spent import Spent
 from schemas import Priority, TaskMessage, Usage
 
 OnChunk = Callable[[str], Awaitable[None]]
@@ -17,13 +18,12 @@ OnChunk = Callable[[str], Awaitable[None]]
 
 @dataclass(slots=True)
 class TaskScope:
-    """Priority, usage so far, and who wants to see text as it comes, for one attempt at one task."""
+    """Priority, what was spent so far, and who wants to see text as it comes, for one attempt at one task."""
 
     priority: int = Priority.NORMAL
     on_chunk: OnChunk | None = None
-    usage: Usage = field(default_factory=Usage)
-    model: str | None = None
-    """The model that answered last."""
+    spent: Spent = field(default_factory=Spent)
+    """The attempt's own account."""
     task: TaskMessage | None = None
     """The task itself, whose own choice of model and options holds."""
     asked: bool = False
@@ -35,9 +35,14 @@ class TaskScope:
         """Whether all that was done so far is waiting for a slot at the model server."""
         return self.asked and not self.served
 
+    @property
+    def usage(self) -> Usage:
+        """What the calls of models have cost so far."""
+        return self.spent.usage
+
     def add(self, usage: Usage) -> None:
         """Add what one call of a model cost."""
-        self.usage = self.usage.plus(usage)
+        self.spent.add(usage)
 
 
 _current: ContextVar[TaskScope | None] = ContextVar("sutazai_task_scope", default=None)
@@ -62,3 +67,14 @@ def task_scope(scope: TaskScope) -> Iterator[TaskScope]:
         yield scope
     finally:
         _current.reset(token)
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Within the block, text is for nobody's eyes: it is not told as it comes. All else stays the task's."""
+    scope = _current.get()
+    if scope is None:
+        yield
+        return
+    with task_scope(replace(scope, on_chunk=None)):
+        yield

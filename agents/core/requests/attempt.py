@@ -59,3 +59,11 @@ def outcome_of(task: asyncio.Task[Outcome], request_id: str) -> Outcome:
 def cancelled(why: str) -> Outcome:
     """Return the outcome of a cancelled request."""
     return Outcome.failed(RequestCancelledError(why), RequestStatus.CANCELLED)
+
+
+def expired(request_id: str) -> Outcome:
+    """Return the outcome of a request that waited past its deadline."""
+    error = RequestTimeoutError(
+        f"request {request_id!r} waited for a slot past its deadline: set a later one, or ask for less at once"
+    )
+    return Outcome.failed(error, RequestStatus.TIMEOUT)

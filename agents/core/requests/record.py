@@ -4,7 +4,7 @@ RequestQueueError
 ├── QueueFullError         too many requests wait
 ├── QueueClosedError       submitted after close()
 ├── RequestCancelledError  asked for the result of a cancelled request
-└── RequestTimeoutError    an attempt took too long, or get_result() waited too long; a TimeoutError too
+└── RequestTimeoutError    an attempt took too long, a slot or get_result() was waited for too long; a TimeoutError too
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Any
 
+from agents.core.requests.entry import Entry
 from agents.core.requests.invocation import invoke
-from agents.core.requests.schedule import Entry
 
 
 class RequestQueueError(Exception):
@@ -36,7 +36,7 @@ class RequestCancelledError(RequestQueueError):
 
 
 class RequestTimeoutError(RequestQueueError, TimeoutError):
-    """An attempt took longer than its timeout, or its result did not come within the time given to get_result()."""
+    """An attempt took longer than its timeout, or the request waited past its deadline, or get_result() too long."""
 
 
 class RequestStatus(StrEnum):
@@ -97,6 +97,11 @@ class Request:
     work: Work
     timeout: float | None
     max_retries: int
+    submitted_at: float
+    deadline: float | None = None
+    """Until when an attempt may start, in monotonic seconds."""
+    alarm: asyncio.TimerHandle | None = None
+    """Rings at the deadline."""
     attempts: int = 0
     attempt_began: float = 0.0
     outcome: Outcome | None = None
@@ -113,3 +118,8 @@ class Request:
     def status(self) -> RequestStatus:
         """Where it is while it is open. A retry that waits for its time is queued."""
         return RequestStatus.QUEUED if self.task is None else RequestStatus.PROCESSING
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits, for a slot or for the time of its retry."""
+        return self.task is None and self.outcome is None

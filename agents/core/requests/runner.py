@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
-from agents.core.requests.attempt import RetryRules, attempt, cancelled, outcome_of
+from agents.core.requests.attempt import RetryRules, attempt, cancelled, expired, outcome_of
 from agents.core.requests.book import RequestBook
+from agents.core.requests.deadlines import Deadlines
+from agents.core.requests.entry import Lane
+from agents.core.requests.place import enter_server
 from agents.core.requests.record import Outcome, Request
 from agents.core.requests.schedule import Schedule
 from agents.core.requests.statistics import RequestStatistics
@@ -36,6 +39,7 @@ class RequestRunner:
         self._retries = retries
         self._clock = clock
         self._linger = linger
+        self._deadlines = Deadlines()
         self._backing_off: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[Outcome]] = set()
 
@@ -44,12 +48,17 @@ class RequestRunner:
         """How many requests wait, for a slot or for the time of their retry."""
         return self.schedule.waiting + len(self._backing_off)
 
+    def waiting_requests(self) -> list[Request]:
+        """Return those that wait, in the order in which they were submitted."""
+        return [request for request in self.book.open.values() if request.waits]
+
     def add(self, request: Request) -> None:
         """Take in a request, and start it if it may."""
         self.schedule.add(request.entry)
         self.book.open[request.id] = request
-        self.statistics.submitted(request.entry.arrived)
+        self.statistics.submitted(request.submitted_at)
         log.debug("request.queued", queue=self.name, id=request.id, priority=request.entry.priority)
+        self._watch_deadline(request)
         self._start_what_may()
 
     def cancel(self, requests: Iterable[Request], why: str) -> None:
@@ -57,6 +66,24 @@ class RequestRunner:
         for request in requests:
             self._drop(request)
             self._settle(request, cancelled(f"request {request.id!r} {why}"))
+        self._start_what_may()
+
+    def shut_server(self, name: str) -> None:
+        """Start nothing more on a server but what is pinned to it."""
+        self.schedule.shut(name, self._clock())
+        self._start_what_may()
+
+    def open_server(self, name: str) -> None:
+        """Use a server again."""
+        self.schedule.open(name)
+        self._start_what_may()
+
+    def note_loaded(self, name: str, lanes: Iterable[Lane], *, together: bool) -> None:
+        """Note what a server holds in memory, and whether it is known to have room for all of that at once."""
+        lanes = tuple(lanes)
+        self.schedule.loaded(name, lanes)
+        if together:
+            self.schedule.fits(name, lanes)
         self._start_what_may()
 
     async def stop(self) -> None:
@@ -75,16 +102,36 @@ class RequestRunner:
         else:
             self.schedule.remove(request.id)
 
+    def _watch_deadline(self, request: Request) -> None:
+        if request.deadline is not None:
+            self._deadlines.add(request.id, request.deadline)
+            seconds = max(0.0, request.deadline - self._clock())
+            request.alarm = asyncio.get_running_loop().call_later(seconds, self._ring, request)
+
+    def _ring(self, request: Request) -> None:
+        self._expire(request)
+        self._start_what_may()
+
+    def _expire(self, request: Request) -> None:
+        if request.waits:
+            self._drop(request)
+            self._settle(request, expired(request.id))
+
     def _start_what_may(self) -> None:
         now = self._clock()
-        while not self.stopped and (entry := self.schedule.start(now)) is not None:
-            self._start(self.book.open[entry.id], now)
+        # A late loop may free a slot before it rings an alarm.
+        for request_id in self._deadlines.passed(now):
+            if request_id in self.book.open:
+                self._expire(self.book.open[request_id])
+        while not self.stopped and (start := self.schedule.start(now)) is not None:
+            self._start(self.book.open[start.entry.id], start.server, now)
 
-    def _start(self, request: Request, now: float) -> None:
+    def _start(self, request: Request, server: str, now: float) -> None:
         if not request.attempts:
-            self.statistics.started(now - request.entry.arrived)
+            self.statistics.started(now - request.submitted_at)
         request.attempts += 1
         request.attempt_began = now
+        enter_server(request.work.context, server)
         task = asyncio.create_task(
             attempt(request, self._retries), name=f"{self.name}:{request.id}", context=request.work.context
         )
@@ -92,7 +139,7 @@ class RequestRunner:
         self._tasks.add(task)
         # Not in a `finally` of the task: one that is cancelled before its first step never gets there.
         task.add_done_callback(lambda task: self._attempt_ended(request, task))
-        log.debug("request.started", queue=self.name, id=request.id, attempt=request.attempts)
+        log.debug("request.started", queue=self.name, id=request.id, attempt=request.attempts, server=server)
 
     def _attempt_ended(self, request: Request, task: asyncio.Task[Outcome]) -> None:
         ran = self._clock() - request.attempt_began
@@ -117,12 +164,15 @@ class RequestRunner:
         self._start_what_may()
 
     def _conclude(self, request: Request, outcome: Outcome) -> None:
-        if outcome.retry_in is None:
+        if outcome.retry_in is None or self._is_too_late(request, outcome.retry_in):
             self._settle(request, outcome)
             return
         log.debug("request.retrying", queue=self.name, id=request.id, seconds=outcome.retry_in)
         timer = asyncio.get_running_loop().call_later(outcome.retry_in, self._retry, request)
         self._backing_off[request.id] = timer
+
+    def _is_too_late(self, request: Request, seconds: float) -> bool:
+        return request.deadline is not None and self._clock() + seconds >= request.deadline
 
     def _retry(self, request: Request) -> None:
         del self._backing_off[request.id]
@@ -130,6 +180,8 @@ class RequestRunner:
         self._start_what_may()
 
     def _settle(self, request: Request, outcome: Outcome) -> None:
+        if request.alarm is not None:
+            request.alarm.cancel()
         self.book.settle(request, outcome)
         self.statistics.ended[outcome.status] += 1
         log.debug("request.finished", queue=self.name, id=request.id, status=outcome.status.value)

@@ -50,6 +50,34 @@ def test_a_file_may_say_how_its_agent_is_tried_again_and_how_long_it_may_take(tm
     assert not agent.extra
 
 
+def test_a_file_may_say_what_its_answers_look_like(tmp_path: Path) -> None:
+    inline = "description: Works\noutput_model: {type: object, properties: {n: {type: integer}}}\noutput_repairs: 0"
+    agent = read_agent_file(written(tmp_path, f"---\n{inline}\n---\nYou work."))
+    assert agent.output_model == {"type": "object", "properties": {"n": {"type": "integer"}}}
+    assert agent.output_repairs == 0
+    (tmp_path / "n.json").write_text('{"type": "integer"}')
+    beside = read_agent_file(written(tmp_path, "---\ndescription: Works\noutput_model: n.json\n---\nYou work."))
+    assert (beside.output_model, beside.output_repairs) == ({"type": "integer"}, None)
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("max_attempt", "max_attempts"),
+        ("timeout", "task_timeout"),
+        ("Output-Model", "output_model"),
+        ("temperature", "options.temperature"),
+        ("max_tokens", "options.max_tokens"),
+    ],
+)
+def test_a_key_that_looks_misspelt_is_kept_and_told_with_the_one_that_is_meant(
+    tmp_path: Path, key: str, meant: str
+) -> None:
+    agent = read_agent_file(written(tmp_path, f"---\ndescription: Works\nauthor: me\n{key}: 1\n---\nYou work."))
+    assert agent.extra == {"author": "me", key: 1}
+    assert agent.misspelt == {key: meant}
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -92,6 +120,15 @@ def test_a_file_may_say_how_its_agent_is_tried_again_and_how_long_it_may_take(tm
             "---\ndescription: d\nretry: {on: ['']}\n---\nWork",
             r"retry\.on\.0 is '': String should have at least 1 character",
         ),
+        (
+            "---\ndescription: d\noutput_model: text\n---\nWork",
+            r"output_model is '.*text', which cannot be read: No such",
+        ),
+        (
+            "---\ndescription: d\noutput_model: {type: text}\n---\nWork",
+            "output_model is no valid JSON Schema at type: '",
+        ),
+        ("---\ndescription: d\noutput_repairs: 11\n---\nWork", "output_repairs is 11: Input should be less than or"),
         ("---\na: b: c\n---\nWork", "cannot be read as Markdown with front matter: mapping values"),
         ("---\n- a\n---\nWork", "description is None"),
         ("no front matter", "description is None"),

@@ -35,8 +35,17 @@ async def test_a_running_task_is_cancelled_from_the_command_line(vhost_url: str)
     assert "cancelled during the work: asked twice" in str(result.error)
 
 
-@pytest.mark.parametrize(("arguments", "told"), [(("",), "task_id = ''"), (("t", "--agent", "A b"), "agent = 'A b'")])
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [(("",), "task id = '': use 1 to 128"), (("t", "--agent", "A b"), "agent = 'A b': use lower-case letters")],
+)
 def test_what_is_no_task_or_no_agent_is_named(cli: Cli, arguments: tuple[str, ...], told: str) -> None:
     ended = cli("cancel", *arguments)
     assert ended.code == 2
-    assert told in ended.err.replace("\n", " ")
+    assert told in " ".join(ended.err.replace("│", " ").split())
+
+
+def test_where_no_host_has_ever_started_that_is_said(cli: Cli, vhost_url: str) -> None:
+    ran = cli("cancel", "t", "--amqp-url", vhost_url)
+    assert (ran.code, ran.out) == (4, "")
+    assert ran.sentence.startswith("error: no host has ever started on this broker (prefix 'sutazai'), so there is no")

@@ -5,7 +5,7 @@ from tests.support.command_line import Cli
 
 EXAMPLES = {
     "run": ["sutazai run senior-engineer product-manager", "sutazai run my_package.my_agent:MyAgent"],
-    "submit": ["--wait", "git diff | sutazai submit senior-engineer - --priority high --wait"],
+    "submit": ["--stream", "git diff | sutazai submit senior-engineer - --priority high --wait"],
     "results": ["sutazai results --follow", "sutazai results --follow --status failed --json | jq .error"],
     "topology": ["sutazai topology senior-engineer product-manager", "sutazai topology --show"],
     "local-model": ["sutazai local-model --port 0 --alias qwen2.5-coder:7b=smollm2:135m"],

@@ -27,11 +27,12 @@ def letter_of(message: Message = SENT, error: str = "too slow") -> DeadLetter:
     )
 
 
-def shown(groups: Groups) -> list[list[str]]:
-    console = Console(width=120)
+def shown(groups: Groups, width: int = 120) -> list[str]:
+    """Return the table's lines below its head, on a terminal so wide."""
+    console = Console(width=width, highlight=False)
     with console.capture() as captured:
-        console.print(groups.table())
-    return [line.replace("│", " ").split() for line in captured.get().splitlines() if line.startswith("│")]
+        console.print(groups.table(width))
+    return captured.get().splitlines()[1:]
 
 
 def test_groups_tell_the_oldest_and_the_newest() -> None:
@@ -40,15 +41,33 @@ def test_groups_tell_the_oldest_and_the_newest() -> None:
         groups.add(replace(letter_of(), failed_at=NOON.replace(hour=hour)))
     groups.add(unrouted_letter_of(Message(b""), "[/nobody]"))
     assert groups.count == 4
-    assert shown(groups) == [
+    assert [line.split() for line in shown(groups)] == [
         ["[/nobody]", "unrouted", "unknown_agent", "1"],
-        ["worker", "exhausted", "timeout", "3", "2026-11-22", "11:00:00", "2026-11-22", "13:00:00"],
+        ["worker", "exhausted", "timeout", "3", "2026-11-22", "11:00:00Z", "2026-11-22", "13:00:00Z"],
     ]
+
+
+def test_on_eighty_columns_times_take_two_lines_and_words_stay_whole() -> None:
+    groups = Groups()
+    groups.add(replace(letter_of(), agent="prompt-injection-guard", code="incomplete_stream"))
+    assert [line.split() for line in shown(groups, 80)] == [
+        ["prompt-injection-guard", "exhausted", "incomplete_stream", "1", "2026-11-22", "2026-11-22"],
+        ["12:00:00Z", "12:00:00Z"],
+    ]
+    assert all(len(line) <= 80 for line in shown(groups, 80))
+
+
+def test_an_agent_s_name_that_is_too_long_is_folded_and_nothing_is_cut() -> None:
+    groups = Groups()
+    groups.add(replace(letter_of(), agent="x" * 60))
+    lines = shown(groups, 80)
+    assert "".join(line.split()[0] for line in lines if line.startswith("x")) == "x" * 60
+    assert "".join(lines).count("2026-11-22") == 2
 
 
 def test_a_row_is_one_short_line() -> None:
     row = row_of(letter_of(error="one\ntwo " + "x" * 200))
-    assert row.startswith("2026-11-22 12:00:00  t-1  worker  exhausted/timeout  attempt 2  one two xxx")
+    assert row.startswith("2026-11-22 12:00:00Z  t-1  worker  exhausted/timeout  attempt 2  one two xxx")
     assert row.endswith("x…")
     assert row_of(unrouted_letter_of(Message(b"", correlation_id="c"), "a")).startswith("c  a  unrouted/unknown_agent")
     assert "poison  attempt" in row_of(replace(letter_of(), reason="poison", code="poison"))
@@ -58,9 +77,9 @@ def test_details_tell_the_attempts_the_properties_and_foreign_headers_alone() ->
     told = "\n".join(details_of(letter_of()))
     for line in (
         "error      timeout: too slow",
-        "failed at  2026-11-22 12:00:00 UTC",
+        "failed at  2026-11-22 12:00:00Z",
         "attempt    2",
-        "  attempt 1 on h-1, ended 2026-11-22 12:00:00: timeout: slow",
+        "  attempt 1 on h-1, ended 2026-11-22 12:00:00Z: timeout: slow",
         "  priority = 7",
         '  timestamp = "2026-11-22T12:00:00+00:00"',
         '  mine = "yes"',

@@ -1,10 +1,10 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.cli.since import since_of
+from agents.cli.since import moment_text, since_of
 
 NOW = datetime(2026, 1, 31, 18, 0, tzinfo=UTC)
 
@@ -33,3 +33,8 @@ def test_anything_else_is_refused_with_what_is_allowed(text: str) -> None:
 def test_a_time_without_a_zone_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=f"'{text}' has no time zone: give a span such as"):
         since_of(text, NOW)
+
+
+def test_a_moment_is_shown_in_utc_and_marked_so() -> None:
+    moment = datetime(2026, 11, 22, 13, 30, 5, 999_999, tzinfo=timezone(timedelta(hours=1)))
+    assert moment_text(moment) == "2026-11-22 12:30:05Z"

@@ -54,6 +54,24 @@ async def test_a_dash_reads_the_prompt_from_standard_input(cli: Cli, vhost_url: 
     assert ran.out == "two\nlines\n"
 
 
+async def test_tabs_and_line_ends_of_an_answer_are_kept(cli: Cli, vhost_url: str) -> None:
+    ran = await submitted(cli, vhost_url, "all:\n\tmake\n", *WAIT)
+    assert ran.out == "all:\n\tmake\n\n"
+
+
+async def test_what_is_typed_of_a_task_reaches_the_agent(cli: Cli, vhost_url: str) -> None:
+    gate = Gate()
+    rules = ("--retry", "base=5", "--retry", "on=timeout,connection", "--max-attempts", "7")
+    async with agent_world(Holder(gate), amqp_url=vhost_url):
+        typed = ("--id", "order-17", *rules, "--metadata", "a=b=c", "--metadata", "n=1", "--json")
+        ran = await asyncio.to_thread(cli, "submit", "holder", "x", *typed, "--amqp-url", vhost_url)
+        assert await gate.next() == "order-17"
+        gate.leave.set()
+    task = json.loads(ran.out)
+    assert (task["id"], task["max_attempts"], task["metadata"]) == ("order-17", 7, {"a": "b=c", "n": "1"})
+    assert (task["retry"]["base"], task["retry"]["on"]) == (5.0, ["timeout", "connection"])
+
+
 async def test_without_waiting_the_id_is_printed_and_the_task_sent(cli: Cli, vhost_url: str) -> None:
     gate = Gate()
     async with agent_world(Holder(gate), amqp_url=vhost_url):
@@ -85,8 +103,13 @@ async def test_a_deadline_that_passes_and_a_wait_that_ends_have_codes_of_their_o
         (["--data", "{"], "--data is no JSON: Expecting property name"),
         (["--priority", "urgent"], "priority 'urgent' is not known: use a number 0..9"),
         (["--priority", "10"], "priority '10' is not known"),
-        (["--model", ""], "model = '': String should have at least 1 character"),
-        (["--deadline", "1e10"], "timeout = 10000000000.0: Input should be less than or equal to"),
+        (["--model", ""], "--model = '': String should have at least 1 character"),
+        (["--deadline", "1e10"], "--deadline = 10000000000.0: Input should be less than or equal to"),
+        (["--id", "ü"], "--id = 'ü': use 1 to 128 printable ASCII characters"),
+        (["--max-attempts", "0"], "--max-attempts = 0: Input should be greater than or equal to 1"),
+        (["--retry", "bse=5"], "retry has no key 'bse': did you mean 'base'?"),
+        (["--metadata", "order"], "'order' is no KEY=VALUE: write it like --metadata order=17"),
+        (["--stream", "--json"], "--stream and --json contradict each other"),
         (["--timeout", "0"], "'--timeout'"),
     ],
     ids=lambda value: "=".join(value) if isinstance(value, list) else "",
@@ -100,4 +123,6 @@ def test_an_invalid_argument_is_refused_before_anything_is_sent(cli: Cli, argume
 def test_an_agent_s_name_that_cannot_be_is_refused(cli: Cli) -> None:
     ran = cli("submit", "No Agent", "x")
     assert ran.code == 2
-    assert "agent = 'No Agent': " in " ".join(ran.err.replace("│", " ").split())
+    assert "agent = 'No Agent': use lower-case letters, digits and hyphens" in " ".join(
+        ran.err.replace("│", " ").split()
+    )

@@ -1,9 +1,10 @@
-"""One test for each fault that was measured in the earlier breaker."""
+"""One test for each fault that was measured in the earlier breaker, in the order and the words of its list."""
 
 import asyncio
 import inspect
 import time
 
+import httpx
 import pytest
 
 from agents.core.circuit_breaker import (
@@ -12,7 +13,10 @@ from agents.core.circuit_breaker import (
     CircuitBreakerTimeoutException,
     CircuitState,
 )
+from agents.core.model.errors import ModelUnavailable
+from tests.support.agent_world import Asker, agent_world
 from tests.support.clock import FakeClock
+from tests.support.scripted_ollama import ScriptedOllama
 
 
 async def fail() -> None:
@@ -35,19 +39,21 @@ async def opened(clock: FakeClock, **arguments: object) -> CircuitBreaker:
     return breaker
 
 
-async def test_twelve_failing_queries_trip_it_and_count_as_no_success() -> None:
-    breaker = CircuitBreaker(failure_threshold=5)
-    for _ in range(12):
-        with pytest.raises((ConnectionError, CircuitBreakerOpenException)):
-            await breaker.call(fail)
-    stats = breaker.get_stats()
-    assert stats["trip_count"] == 1
-    assert stats["successful_requests"] == 0
-    assert stats["failed_requests"] == 5
-    assert stats["rejected_requests"] == 7
+async def test_it_trips_inside_an_agent_and_twelve_queries_of_a_dead_server_are_no_successes() -> None:
+    ollama = ScriptedOllama()
+    ollama.script.extend(httpx.ConnectError("refused") for _ in range(12))
+    async with agent_world(Asker(name="asker"), ollama=ollama, breaker_failures=5) as world:
+        agent, pool = world.host.agents[0], world.host.pool
+        for _ in range(12):
+            with pytest.raises(ModelUnavailable):
+                await agent.query_ollama("Hi")
+        stats = pool.breaker.get_stats()
+        assert (stats["state"], stats["trip_count"]) == ("open", 1)
+        assert (stats["successful_requests"], stats["failed_requests"], stats["rejected_requests"]) == (0, 5, 7)
+        assert (await agent.health_check())["circuit_breaker_trips"] == 1
 
 
-async def test_half_open_lets_one_of_ten_waiting_calls_through() -> None:
+async def test_half_open_lets_one_of_ten_waiting_calls_through_and_not_ten() -> None:
     clock = FakeClock()
     breaker = await opened(clock)
     clock.now += 60
@@ -114,7 +120,7 @@ async def test_the_coroutine_that_a_lambda_returns_is_awaited() -> None:
     assert await CircuitBreaker().call(lambda: answer_to("prompt")) == "answer to prompt"
 
 
-async def test_cancellation_returns_the_permit_and_counts_as_nothing() -> None:
+async def test_cancellation_is_handled_the_permit_comes_back_and_nothing_is_counted() -> None:
     clock = FakeClock()
     breaker = await opened(clock)
     clock.now += 60
@@ -128,7 +134,7 @@ async def test_cancellation_returns_the_permit_and_counts_as_nothing() -> None:
     assert await breaker.call(answer) == "answer"
 
 
-async def test_a_jump_of_the_wall_clock_does_not_end_the_open_state() -> None:
+async def test_it_does_not_use_the_wall_clock_whose_jump_ends_no_open_state() -> None:
     clock = FakeClock()
     wall = 1_000.0
     breaker = await opened(clock, wall_clock=lambda: wall)

@@ -1,12 +1,11 @@
 """What the breaker tells: events, callbacks, statistics, and sentences about bad arguments."""
 
+from collections.abc import Callable
+
 import pytest
 from structlog.testing import capture_logs
 
-from agents.core.circuit_breaker import (
-    CircuitBreaker,
-    CircuitState,
-)
+from agents.core.circuit_breaker import Backoff, CircuitBreaker, CircuitState, FailureRate
 from tests.support.clock import FakeClock
 from tests.support.tripping import trip
 
@@ -27,6 +26,7 @@ STAT_KEYS = {
     "state_changed_at",
     "time_until_retry",
 }
+MORE_KEYS = {"rejected_requests", "slow_requests", "window_requests", "window_failure_rate"}
 
 
 async def test_callbacks_and_events_tell_each_transition(breaker: CircuitBreaker, clock: FakeClock) -> None:
@@ -48,6 +48,7 @@ async def test_callbacks_and_events_tell_each_transition(breaker: CircuitBreaker
         "breaker": "model",
         "old": "closed",
         "failures": 2,
+        "recovery": 10,
     }
 
 
@@ -76,7 +77,7 @@ def test_statistics_have_the_keys_of_the_seed_and_dates_in_epoch_seconds(
     breaker: CircuitBreaker, clock: FakeClock
 ) -> None:
     stats = breaker.get_stats()
-    assert stats.keys() - {"rejected_requests"} == STAT_KEYS
+    assert stats.keys() == STAT_KEYS | MORE_KEYS
     assert (stats["last_failure_time"], stats["last_success_time"], stats["state_changed_at"]) == (None, None, None)
     assert (stats["success_rate"], breaker.failure_rate, stats["average_response_time"]) == (1, 0, 0)
     first, second = breaker.acquire(), breaker.acquire()
@@ -104,6 +105,7 @@ def test_a_breaker_has_the_defaults_of_the_seed() -> None:
         ({"recovery_timeout": -1}, "recovery_timeout is -1: use a number of at least 0"),
         ({"recovery_timeout": float("nan")}, "recovery_timeout is nan: use a number of at least 0"),
         ({"timeout": 0}, "timeout is 0: use a number of seconds above 0, or None for no limit"),
+        ({"slow_call_seconds": 0}, "slow_call_seconds is 0: use a number of seconds above 0, or None for no limit"),
         ({"half_open_max_calls": 0}, "half_open_max_calls is 0: use a whole number of at least 1"),
         ({"expected_exception": int}, "expected_exception is <class 'int'>: use an exception class"),
         ({"expected_exception": (OSError, 3)}, "expected_exception is .*, 3.*: use an exception class"),
@@ -112,3 +114,23 @@ def test_a_breaker_has_the_defaults_of_the_seed() -> None:
 def test_a_bad_argument_is_named_with_its_remedy(arguments: dict[str, object], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         CircuitBreaker(**arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("rule", "arguments", "sentence"),
+    [
+        (FailureRate, {"threshold": 0}, "threshold is 0: use a share of the calls above 0 and up to 1"),
+        (FailureRate, {"threshold": 1.5}, "threshold is 1.5: use a share of the calls above 0 and up to 1"),
+        (FailureRate, {"minimum_calls": 0}, "minimum_calls is 0: use a whole number of at least 1"),
+        (FailureRate, {"window": 10.5}, "window is 10.5: use a whole number of at least 1"),
+        (FailureRate, {"window": 9}, r"window is 9: use at least minimum_calls \(10\)"),
+        (Backoff, {"factor": 0.5}, "factor is 0.5: use a number of at least 1"),
+        (Backoff, {"cap": float("inf")}, "cap is inf: use a number of at least 0"),
+        (Backoff, {"jitter": 2}, "jitter is 2: use a share of the wait from 0 to 1"),
+    ],
+)
+def test_a_bad_rule_is_named_with_its_remedy(
+    rule: Callable[..., object], arguments: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        rule(**arguments)

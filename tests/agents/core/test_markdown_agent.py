@@ -1,11 +1,14 @@
+import json
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from agents.core.catalog import load_catalog, read_agent_file
 from agents.core.markdown_agent import MarkdownAgent, prompt_of
 from schemas import TaskMessage
 from tests.support.agent_world import agent_world
+from tests.support.scripted_ollama import ScriptedOllama, answer
 
 
 @pytest.mark.parametrize(
@@ -54,3 +57,51 @@ def test_a_files_own_model_wins_over_its_tiers(file: Path) -> None:
 def test_an_agent_of_the_catalogue_has_the_options_of_its_file() -> None:
     agent = MarkdownAgent(load_catalog()["prompt-injection-guard"])
     assert agent.models.choice.for_call(None, None, {})[1]["num_predict"] == 96
+
+
+RATING = {"type": "object", "properties": {"stars": {"type": "integer", "maximum": 5}}, "required": ["stars"]}
+
+
+@pytest.fixture
+def rater(tmp_path: Path) -> MarkdownAgent:
+    (tmp_path / "rating.json").write_text(json.dumps(RATING))
+    path = tmp_path / "rater.md"
+    path.write_text("---\ndescription: Rates\noutput_model: rating.json\noutput_repairs: 1\n---\nYou rate.")
+    return MarkdownAgent(read_agent_file(path))
+
+
+@pytest.fixture
+def misspelt(file: Path) -> MarkdownAgent:
+    file.write_text("---\ndescription: Translates\nauthor: me\nmax_attempt: 5\n---\nYou translate.")
+    return MarkdownAgent(read_agent_file(file))
+
+
+async def test_a_file_with_an_output_model_answers_with_the_object(rater: MarkdownAgent) -> None:
+    ollama = ScriptedOllama()
+    ollama.script += [answer('{"stars": 9}'), answer('{"stars"', ": 4}"), answer("words"), answer("words")]
+    async with agent_world(rater, ollama=ollama) as world:
+        mended = await world.client.ask("rater", "Fine!", timeout=10)
+        failed = await world.client.ask("rater", "Fine!", timeout=10)
+    assert (mended.status, mended.result) == ("completed", {"stars": 4})
+    assert failed.status == "failed"
+    assert "does not fit its output_model after 1 repair: Invalid JSON" in str(failed.error)
+    asked = ollama.asked("/api/generate")
+    assert [body["format"] for body in asked] == [RATING] * 4
+    assert "- stars: 9 is greater than the maximum of 5" in asked[1]["prompt"]
+    assert {body["system"] for body in asked} == {"You rate."}
+
+
+async def test_a_key_that_looks_misspelt_is_told_when_the_agent_starts(misspelt: MarkdownAgent) -> None:
+    with capture_logs() as logs:
+        async with agent_world(misspelt):
+            pass
+    told = [line for line in logs if line["event"] == "agent_file.unknown_key"]
+    assert told == [
+        {
+            "event": "agent_file.unknown_key",
+            "log_level": "warning",
+            "file": str(misspelt.file.path),
+            "key": "max_attempt",
+            "meant": "max_attempts",
+        }
+    ]

@@ -5,22 +5,10 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from agents.core.model.errors import (
-    BadModelRequest,
-    IncompleteStream,
-    ModelError,
-    ModelNotFound,
-    ModelOverloaded,
-    ModelServerError,
-    ModelTimeout,
-    ModelUnreachable,
-    TimeoutPhase,
-)
+from agents.core.model.errors import ModelUnreachable
 from agents.core.model.requests import ChatRequest, GenerateRequest
-from agents.core.model.timeouts import ModelTimeouts
-from agents.core.ollama_client import OllamaClient, PullProgress
+from agents.core.ollama_client import OllamaClient
 from tests.support.scripted_ollama import DONE, VERSION, Body, ScriptedOllama, answer, lines, refusal, streamed
-from tests.support.tiny_http import TinyHttp, chunked
 
 ASK = GenerateRequest(model="tinyllama:latest", prompt="Hi")
 
@@ -46,6 +34,7 @@ async def test_an_answer_is_returned_whole_with_what_it_cost(client: OllamaClien
     usage = completion.usage
     assert (usage.load_time, usage.prompt_time, usage.generation_time) == pytest.approx((2.0, 0.5, 1.5))
     assert (usage.tokens_in, usage.tokens_out, usage.model_calls) == (10, 4, 1)
+    assert (completion.model, completion.server) == ("tinyllama:latest", "http://ollama:11434")
 
 
 async def test_requests_always_stream_and_never_send_keep_alive(client: OllamaClient, server: ScriptedOllama) -> None:
@@ -68,7 +57,7 @@ async def test_a_chat_collects_text_thoughts_and_tool_calls(client: OllamaClient
     )
     completion = await client.complete(ChatRequest(model="m", messages=[{"role": "user", "content": "Hi"}]))
     assert (completion.text, completion.thinking, completion.tool_calls) == ("so", "hm", (call,))
-    assert completion.message == {"role": "assistant", "content": "so", "tool_calls": [call]}
+    assert completion.message == {"role": "assistant", "content": "so", "thinking": "hm", "tool_calls": [call]}
 
 
 async def test_chunks_are_handed_on_in_order_and_never_empty(client: OllamaClient, server: ScriptedOllama) -> None:
@@ -116,164 +105,32 @@ async def test_characters_that_python_takes_for_line_ends_stay_in_the_text(
     assert (await client.complete(ASK)).text == text
 
 
-@pytest.mark.parametrize(
-    "reply",
-    [
-        streamed({"response": "half", "done": False}),
-        streamed(),
-        httpx.Response(200, json={"response": "half", "done": False}),
-    ],
-    ids=["stream", "empty", "one object"],
-)
-async def test_a_200_without_done_is_an_incomplete_stream(
-    client: OllamaClient, server: ScriptedOllama, reply: httpx.Response
-) -> None:
-    server.script.append(reply)
-    with pytest.raises(IncompleteStream):
-        await client.complete(ASK)
-
-
-async def test_an_error_line_in_mid_stream_is_a_server_error(client: OllamaClient, server: ScriptedOllama) -> None:
-    server.script.append(streamed({"response": "half", "done": False}, {"error": "unexpected EOF"}))
-    with pytest.raises(ModelServerError, match="unexpected EOF"):
-        await client.complete(ASK)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [b"<html>hello</html>", b"[1, 2]", b'{"response": 5, "done": true}'],
-    ids=["no JSON", "no object", "another shape"],
-)
-async def test_an_unreadable_answer_is_a_server_error(
-    client: OllamaClient, server: ScriptedOllama, body: bytes
-) -> None:
-    server.script.append(httpx.Response(200, content=body))
-    with pytest.raises(ModelServerError):
-        await client.complete(ASK)
-
-
-async def test_a_connection_that_breaks_in_mid_answer_is_an_incomplete_stream(server: ScriptedOllama) -> None:
-    class Broken(Body):
-        async def __aiter__(self):  # type: ignore[no-untyped-def] # noqa: ANN204 - the base class says it
-            yield b'{"response": "half", "done": false}\n'
-            raise httpx.ReadError("connection reset")
-
-    server.script.append(httpx.Response(200, stream=Broken([])))
-    client = OllamaClient("http://ollama:11434", transport=server.transport)
-    with pytest.raises(IncompleteStream, match="connection reset"):
-        await client.complete(ASK)
-
-
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (httpx.ConnectError("refused"), ModelUnreachable),
-        (httpx.ConnectTimeout(""), ModelUnreachable),
-        (httpx.ProxyError("no"), ModelUnreachable),
-        (httpx.RemoteProtocolError("Server disconnected"), ModelServerError),
-        (httpx.ReadError(""), ModelServerError),
-    ],
-)
-async def test_no_error_of_httpx_leaves_the_client(
-    client: OllamaClient, server: ScriptedOllama, error: Exception, expected: type[ModelError]
-) -> None:
-    server.script.append(error)
-    with pytest.raises(expected) as caught:
-        await client.complete(ASK)
-    assert caught.value.__cause__ is error
-    assert "http://ollama:11434" in str(caught.value)
-
-
-async def test_a_server_that_never_answers_ends_in_a_first_token_timeout(server: ScriptedOllama) -> None:
-    server.gate = asyncio.Event()
-    client = OllamaClient(
-        "http://ollama", transport=server.transport, timeouts=ModelTimeouts(load=0.01, gap=5, total=5)
-    )
-    with pytest.raises(ModelTimeout, match=r"sent nothing for 0\.01 s") as caught:
-        await client.complete(ASK)
-    assert caught.value.which is TimeoutPhase.FIRST_TOKEN
-
-
-@pytest.mark.parametrize(
-    ("timeouts", "which"),
-    [
-        (ModelTimeouts(load=5, gap=0.01, total=5), TimeoutPhase.GAP),
-        (ModelTimeouts(load=5, gap=5, total=0.05), TimeoutPhase.TOTAL),
-    ],
-)
-async def test_an_answer_that_falls_silent_times_out_and_is_closed(
-    server: ScriptedOllama, timeouts: ModelTimeouts, which: TimeoutPhase
-) -> None:
-    body = Body(lines({"response": "half", "done": False}), asyncio.Event())
-    server.script.append(httpx.Response(200, stream=body))
-    client = OllamaClient("http://ollama", transport=server.transport, timeouts=timeouts)
-    with pytest.raises(ModelTimeout) as caught:
-        await client.complete(ASK)
-    assert caught.value.which is which
-    assert body.closed.is_set()
-
-
-async def test_a_total_that_ends_before_the_first_token_says_so(server: ScriptedOllama) -> None:
-    server.gate = asyncio.Event()
-    client = OllamaClient("http://ollama", transport=server.transport, timeouts=ModelTimeouts(load=5, total=0.01))
-    with pytest.raises(ModelTimeout) as caught:
-        await client.complete(ASK)
-    assert caught.value.which is TimeoutPhase.FIRST_TOKEN
-
-
-async def test_the_time_of_on_chunk_counts_to_no_gap(server: ScriptedOllama) -> None:
-    server.script.append(answer("a"))
-    client = OllamaClient("http://ollama", transport=server.transport, timeouts=ModelTimeouts(gap=0.05, total=5))
-
-    async def slow(_: str) -> None:
-        await asyncio.sleep(0.1)  # longer than the gap allows: the listener's time, not the server's
-
-    assert (await client.complete(ASK, slow)).text == "a"
-
-
-async def test_a_finished_answer_counts_even_if_its_connection_stays_open(
-    client: OllamaClient, server: ScriptedOllama, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("agents.core.ollama_client.DRAIN_SECONDS", 0.01)
-    body = Body(lines({"response": "all", **DONE}), asyncio.Event())
-    server.script.append(httpx.Response(200, stream=body))
-    assert (await client.complete(ASK)).text == "all"
-    assert body.closed.is_set()
-
-
-async def test_what_follows_a_finished_answer_is_ignored(client: OllamaClient, server: ScriptedOllama) -> None:
-    server.script.append(streamed({"response": "all", **DONE}, {"response": "more", "done": False}))
-    assert (await client.complete(ASK)).text == "all"
-
-
-async def test_an_end_that_breaks_costs_no_finished_answer(client: OllamaClient, server: ScriptedOllama) -> None:
-    server.script.append(httpx.Response(200, content=b"".join(lines({"response": "all", **DONE})) + b"<rubbish>"))
-    assert (await client.complete(ASK)).text == "all"
-
-
-async def test_cancelling_closes_the_answer_at_once(client: OllamaClient, server: ScriptedOllama) -> None:
-    body = Body(lines({"response": "half", "done": False}), asyncio.Event())
-    server.script.append(httpx.Response(200, stream=body))
-    begun = asyncio.Event()
-
-    async def hear(_: str) -> None:
-        begun.set()
-
-    task = asyncio.create_task(client.complete(ASK, hear), name="asking")
-    async with asyncio.timeout(5):
-        await begun.wait()
-        task.cancel()
-        await asyncio.wait([task])
-    assert task.cancelled()
-    assert body.closed.is_set()
-
-
 async def test_embeddings_keep_the_order_of_their_inputs(client: OllamaClient, server: ScriptedOllama) -> None:
     server.script.append(httpx.Response(200, json={"embeddings": [[1, 0], [0, 1]], "prompt_eval_count": 3}))
     result = await client.embed("all-minilm", ["a", "b"])
     assert result.vectors == ((1.0, 0.0), (0.0, 1.0))
-    assert result.usage.tokens_in == 3
-    assert server.asked("/api/embed")[0]["input"] == ["a", "b"]
+    assert (result.usage.tokens_in, result.model, result.server) == (3, "all-minilm", "http://ollama:11434")
+    assert server.asked("/api/embed") == [{"model": "all-minilm", "input": ["a", "b"], "options": {}, "truncate": True}]
+
+
+async def test_embeddings_may_be_shorter_and_may_refuse_long_inputs(
+    client: OllamaClient, server: ScriptedOllama
+) -> None:
+    server.installed.append("all-minilm")
+    await client.embed("all-minilm", ["a"], {"num_ctx": 256}, dimensions=64, truncate=False)
+    (asked,) = server.asked("/api/embed")
+    assert (asked["dimensions"], asked["truncate"], asked["options"]) == (64, False, {"num_ctx": 256})
+
+
+async def test_the_older_endpoint_gives_one_vector_or_none(client: OllamaClient, server: ScriptedOllama) -> None:
+    server.script.extend([httpx.Response(200, json={"embedding": [3, 4]}), httpx.Response(200, json={"embedding": []})])
+    result = await client.embeddings("all-minilm", "a", {"num_ctx": 256})
+    assert (result.vectors, result.model, result.server) == (((3.0, 4.0),), "all-minilm", "http://ollama:11434")
+    assert (await client.embeddings("all-minilm", "")).vectors == ()
+    assert server.asked("/api/embeddings") == [
+        {"model": "all-minilm", "prompt": "a", "options": {"num_ctx": 256}},
+        {"model": "all-minilm", "prompt": "", "options": {}},
+    ]
 
 
 async def test_preload_sends_keep_alive_only_when_told(client: OllamaClient, server: ScriptedOllama) -> None:
@@ -286,72 +143,44 @@ async def test_preload_sends_keep_alive_only_when_told(client: OllamaClient, ser
     assert third["keep_alive"] == 0
 
 
+async def test_a_model_for_embeddings_is_loaded_by_the_endpoint_that_can(
+    client: OllamaClient, server: ScriptedOllama
+) -> None:
+    server.script.extend([refusal(400, '"all-minilm" does not support generate'), httpx.Response(200, json={})])
+    await client.preload("all-minilm", keep_alive="10m")
+    assert server.asked("/api/embeddings") == [{"model": "all-minilm", "options": {}, "keep_alive": "10m"}]
+
+
+async def test_images_tools_thinking_and_a_schema_reach_the_model(client: OllamaClient, server: ScriptedOllama) -> None:
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+    message = {"role": "user", "content": "What is it?", "images": ["aGk="]}
+    asked = ChatRequest(
+        model="tinyllama:latest", messages=[message], tools=[tool], think="low", format={"type": "object"}
+    )
+    await client.complete(asked)
+    assert server.asked("/api/chat") == [
+        {
+            "model": "tinyllama:latest",
+            "stream": True,
+            "messages": [message],
+            "tools": [tool],
+            "think": "low",
+            "format": {"type": "object"},
+        }
+    ]
+
+
 async def test_the_server_tells_its_version_and_models(client: OllamaClient, server: ScriptedOllama) -> None:
     assert await client.version() == VERSION
     assert [model["name"] for model in await client.tags()] == ["tinyllama:latest"]
-    server.script.extend([httpx.Response(200, json={"models": None}), httpx.Response(200, json={"license": "MIT"})])
-    assert await client.ps() == []
+    server.script.append(httpx.Response(200, json={"license": "MIT"}))
     assert await client.show("tinyllama:latest") == {"license": "MIT"}
 
 
-async def test_a_pull_tells_its_steps(client: OllamaClient, server: ScriptedOllama) -> None:
-    server.pull_lines = [
-        {"status": "pulling manifest"},
-        {"status": "pulling 797b70c4edf8", "digest": "sha256:797b", "total": 100, "completed": 40},
-        {"status": "success"},
-    ]
-    steps: list[PullProgress] = []
-    await client.pull("m", steps.append)
-    assert steps == [
-        PullProgress("pulling manifest"),
-        PullProgress("pulling 797b70c4edf8", 40, 100),
-        PullProgress("success"),
-    ]
-
-
-async def test_a_pull_that_fails_in_mid_stream_names_the_remedy(client: OllamaClient, server: ScriptedOllama) -> None:
-    server.pull_lines = [{"status": "pulling manifest"}, {"error": "file does not exist"}]
-    with pytest.raises(ModelNotFound, match="file does not exist; run `ollama pull m`"):
-        await client.pull("m")
-
-
-async def test_a_pull_that_ends_without_success_is_incomplete(client: OllamaClient, server: ScriptedOllama) -> None:
-    server.pull_lines = [{"status": "pulling manifest"}]
-    with pytest.raises(IncompleteStream, match="pulling manifest"):
-        await client.pull("m")
-
-
-async def test_a_pull_that_falls_silent_times_out() -> None:
-    def handle(_: httpx.Request) -> httpx.Response:
-        return streamed({"status": "pulling manifest"}, hold=asyncio.Event())
-
-    client = OllamaClient("http://ollama", transport=httpx.MockTransport(handle), timeouts=ModelTimeouts(load=0.01))
-    with pytest.raises(ModelTimeout, match="fell silent"):
-        await client.pull("m")
-
-
-async def test_a_busy_server_says_when_to_come_back(client: OllamaClient, server: ScriptedOllama) -> None:
-    server.script.append(httpx.Response(503, json={"error": "server busy"}, headers={"Retry-After": "7"}))
-    with pytest.raises(ModelOverloaded) as caught:
-        await client.complete(ASK)
-    assert caught.value.retry_after == 7.0
-
-
-async def test_a_refused_question_raises_what_the_reply_means(client: OllamaClient, server: ScriptedOllama) -> None:
-    server.script.append(refusal(400, "model is required"))
-    with pytest.raises(BadModelRequest, match="model is required"):
-        await client.show("")
-
-
-async def test_a_control_question_has_a_short_timeout_of_its_own() -> None:
-    async def hang(_: httpx.Request) -> httpx.Response:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    timeouts = ModelTimeouts(control=0.01)
-    client = OllamaClient("http://ollama", transport=httpx.MockTransport(hang), timeouts=timeouts)
-    with pytest.raises(ModelTimeout):
-        await client.version()
+async def test_a_server_without_models_has_an_empty_list() -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json={"models": None}))
+    async with OllamaClient("http://ollama", transport=transport) as client:
+        assert (await client.tags(), await client.ps()) == ([], [])
 
 
 async def test_credentials_are_sent_and_never_shown() -> None:
@@ -367,57 +196,3 @@ async def test_credentials_are_sent_and_never_shown() -> None:
         await client.version()
     assert seen == ["Basic bWU6aHVudGVyMg=="]
     assert "hunter2" not in f"{caught.value}{client!r}{client.safe_url}"
-
-
-VERSION_REPLY = b'HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\n{"version":"0.0.0"}'
-
-
-async def test_a_proxy_of_the_environment_catches_no_server_nearby(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with TinyHttp(VERSION_REPLY) as server:
-        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-        async with OllamaClient(server.url) as client:
-            assert await client.version() == VERSION
-    assert server.request_lines == ["GET /api/version HTTP/1.1"]
-
-
-async def test_a_distant_server_is_asked_through_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("NO_PROXY", "no_proxy", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    async with TinyHttp(VERSION_REPLY) as proxy:
-        monkeypatch.setenv("HTTP_PROXY", proxy.url)
-        async with OllamaClient("http://models.example:11434") as client:
-            assert await client.version() == VERSION
-    assert proxy.request_lines == ["GET http://models.example:11434/api/version HTTP/1.1"]
-
-
-async def test_a_whole_answer_leaves_its_connection_for_the_next() -> None:
-    async with TinyHttp(chunked({"response": "all", **DONE})) as tcp, OllamaClient(tcp.url) as client:
-        await client.complete(ASK)
-        await client.complete(ASK)
-        assert (tcp.connections, len(tcp.request_lines)) == (1, 2)
-
-
-async def test_cancelling_closes_the_connection_so_that_the_server_is_free() -> None:
-    async with (
-        TinyHttp(chunked({"response": "half", "done": False}, end=False)) as tcp,
-        OllamaClient(tcp.url) as client,
-    ):
-        begun = asyncio.Event()
-
-        async def hear(_: str) -> None:
-            begun.set()
-
-        task = asyncio.create_task(client.complete(ASK, hear), name="asking")
-        async with asyncio.timeout(5):
-            await begun.wait()
-            task.cancel()
-            await tcp.left.wait()
-            await asyncio.wait([task])
-
-
-async def test_a_refused_connection_is_unreachable_with_a_remedy() -> None:
-    async with TinyHttp(b"") as tcp:
-        url = tcp.url
-    async with OllamaClient(url) as client:
-        with pytest.raises(ModelUnreachable, match="start Ollama there, or set OLLAMA_URL"):
-            await client.version()

@@ -7,7 +7,6 @@ import httpx
 import pytest
 
 from agents import BaseAgentV2, CircuitState, Host
-from agents.core import outage
 from agents.core.circuit_breaker import CircuitBreaker
 from agents.core.model.completion import Completion
 from agents.core.model.errors import ModelServerFault
@@ -141,15 +140,15 @@ class CrashingPool(OllamaConnectionPool):
 
     crashed = False
 
-    async def probe(self, model: str | None = None) -> Completion:
+    async def probe(self, model: str | None = None, *, server: str | None = None) -> Completion:
         if not self.crashed:
             self.crashed = True
             raise ZeroDivisionError("a fault of ours")
-        return await super().probe(model)
+        return await super().probe(model, server=server)
 
 
 async def test_a_probe_that_crashes_does_not_pause_the_host_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outage, "AFTER_CRASH_SECONDS", 0.01)
+    monkeypatch.setattr("agents.core.model.recovery.AFTER_CRASH_SECONDS", 0.01)
     scripted = ScriptedOllama()
     breaker = CircuitBreaker(1, 0.05, ModelServerFault, name="model")
     pool = CrashingPool("http://scripted", max_retries=0, breaker=breaker, transport=scripted.transport)

@@ -1,4 +1,4 @@
-"""One test for each fault that was measured in the earlier queue."""
+"""One test for each fault that was measured in the earlier queue, named after it: each shows that it is absent."""
 
 import asyncio
 import gc
@@ -18,7 +18,7 @@ async def fail() -> None:
     raise ConnectionError("the model server is down")
 
 
-async def test_critical_runs_before_eight_low_that_came_first() -> None:
+async def test_fault_critical_ran_after_8_low() -> None:
     order: list[str] = []
     gate = asyncio.Event()
 
@@ -35,19 +35,20 @@ async def test_critical_runs_before_eight_low_that_came_first() -> None:
     assert order == ["critical", *(f"low {number}" for number in range(8))]
 
 
-async def test_the_limit_of_three_waiting_is_kept_and_the_fourth_refused() -> None:
+async def test_fault_9_pending_with_a_limit_of_3_and_no_queue_full_error() -> None:
     gate = asyncio.Event()
     async with RequestQueue(max_queue_size=3, max_concurrent=2, name="model") as queue:
         for _ in range(5):
             await queue.submit(gate.wait)
-        with pytest.raises(QueueFullError, match=r"queue 'model' is full, max_queue_size=3.*raise the limit"):
-            await queue.submit(gate.wait)
+        for _ in range(6):
+            with pytest.raises(QueueFullError, match=r"queue 'model' is full, max_queue_size=3.*raise the limit"):
+                await queue.submit(gate.wait)
         stats = queue.get_stats()
-        assert (stats["current_queue_size"], stats["current_active"], stats["rejected_requests"]) == (3, 2, 1)
+        assert (stats["current_queue_size"], stats["current_active"], stats["rejected_requests"]) == (3, 2, 6)
         assert stats["total_requests"] == 5
 
 
-async def test_max_retries_0_makes_exactly_one_attempt() -> None:
+async def test_fault_max_retries_0_made_3_attempts() -> None:
     attempts = 0
 
     async def attempt() -> None:
@@ -61,7 +62,7 @@ async def test_max_retries_0_makes_exactly_one_attempt() -> None:
     assert attempts == 1
 
 
-async def test_a_retry_waits_its_back_off_without_a_slot() -> None:
+async def test_fault_no_back_off() -> None:
     asked: list[int] = []
     other_ran = asyncio.Event()
 
@@ -82,7 +83,7 @@ async def test_a_retry_waits_its_back_off_without_a_slot() -> None:
         assert queue.waiting == 1
 
 
-async def test_cancelling_a_running_request_stops_it_and_frees_its_slot() -> None:
+async def test_fault_cancelling_a_running_request_did_nothing() -> None:
     running, stopped, next_ran = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def work() -> None:
@@ -106,7 +107,7 @@ async def test_cancelling_a_running_request_stops_it_and_frees_its_slot() -> Non
         assert queue.get_request_status(request) is RequestStatus.CANCELLED
 
 
-async def test_cancelling_an_unknown_or_finished_request_is_false() -> None:
+async def test_fault_cancelling_an_unknown_request_returned_true() -> None:
     async with RequestQueue() as queue:
         assert not await queue.cancel_request("nobody")
         done = await queue.submit(lambda: 1)
@@ -114,7 +115,7 @@ async def test_cancelling_an_unknown_or_finished_request_is_false() -> None:
         assert not await queue.cancel_request(done)
 
 
-async def test_a_result_may_be_asked_for_again() -> None:
+async def test_fault_a_second_get_result_raised() -> None:
     async with RequestQueue(max_retries=0) as queue:
         good = await queue.submit(lambda: "answer")
         bad = await queue.submit(fail)
@@ -124,12 +125,12 @@ async def test_a_result_may_be_asked_for_again() -> None:
                 await queue.get_result(bad)
 
 
-async def test_a_sync_function_takes_keyword_arguments() -> None:
+async def test_fault_a_sync_function_with_keyword_arguments_raised() -> None:
     async with RequestQueue() as queue:
         assert await queue.submit_and_wait(sorted, [1, 3, 2], reverse=True) == [3, 2, 1]
 
 
-def test_it_can_be_made_outside_a_loop_and_used_in_two_loops() -> None:
+def test_fault_constructing_it_outside_a_loop_raised() -> None:
     queue = RequestQueue()
 
     async def ask() -> object:
@@ -141,7 +142,7 @@ def test_it_can_be_made_outside_a_loop_and_used_in_two_loops() -> None:
     assert asyncio.run(ask()) == "answer"
 
 
-async def test_averages_are_true_at_once() -> None:
+async def test_fault_averages_read_0_for_a_minute() -> None:
     now = 0.0
     gate = asyncio.Event()
     async with RequestQueue(max_concurrent=1, clock=lambda: now) as queue:
@@ -157,7 +158,7 @@ async def test_averages_are_true_at_once() -> None:
     assert stats["throughput_per_second"] == 0.5
 
 
-async def test_an_empty_queue_is_true_and_close_leaves_no_task_behind() -> None:
+async def test_fault_an_empty_queue_was_falsy_so_close_was_skipped_and_its_tasks_leaked() -> None:
     queue = RequestQueue(max_concurrent=1)
     assert bool(queue) is True
     running = await queue.submit(asyncio.Event().wait)

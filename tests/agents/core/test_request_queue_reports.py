@@ -42,7 +42,10 @@ async def test_only_the_newest_results_are_kept(monkeypatch: pytest.MonkeyPatch)
 async def test_statistics_have_the_keys_of_the_seed_and_start_from_zero() -> None:
     queue = RequestQueue()
     stats = queue.get_stats()
-    assert stats.keys() - {"rejected_requests", "waiting_by_priority", "loaded_lane"} == STAT_KEYS
+    assert (
+        stats.keys() - {"rejected_requests", "waiting_by_priority", "waiting_by_lane", "loaded_lane", "servers"}
+        == STAT_KEYS
+    )
     assert (stats["max_queue_size"], stats["max_concurrent"], stats["name"]) == (100, 3, "request_queue")
     assert (stats["success_rate"], stats["throughput_per_second"], stats["loaded_lane"]) == (1, 0, None)
     assert (stats["average_queue_time"], stats["average_processing_time"]) == (0, 0)

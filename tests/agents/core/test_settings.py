@@ -102,8 +102,8 @@ def test_a_file_that_is_no_table_is_refused_with_a_sentence(tmp_path: Path, name
     ("given", "told"),
     [
         ({"max_concurrent_tasks": 0}, "setting max_concurrent_tasks = 0: Input should be greater than or equal to 1"),
-        ({"prefix": "a b"}, "setting prefix = 'a b': String should match"),
-        ({"agent_name": "My Agent"}, "setting agent_name = 'My Agent': String should match"),
+        ({"prefix": "a b"}, "setting prefix = 'a b': use "),
+        ({"agent_name": "My Agent"}, "setting agent_name = 'My Agent': use lower-case letters"),
         ({"agent_name": "a" * 101}, "setting agent_name = .* at most 100 characters"),
         ({"log_level": "loud"}, "setting log_level = 'loud': "),
         ({"ollama_default_model": " "}, "setting ollama_default_model = ' ': String should have at least 1 character"),

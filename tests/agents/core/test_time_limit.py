@@ -17,6 +17,22 @@ async def test_it_raises_the_given_error_when_the_time_is_up() -> None:
     assert caught.value is late
 
 
+async def test_it_raises_what_a_function_makes_once_the_time_is_up() -> None:
+    made: list[Late] = []
+
+    def late() -> Late:
+        made.append(Late())
+        return made[-1]
+
+    async with time_limit(30, late):
+        pass
+    assert made == []
+    with pytest.raises(Late) as caught:
+        async with time_limit(0.01, late):
+            await asyncio.Event().wait()
+    assert made == [caught.value]
+
+
 @pytest.mark.parametrize("seconds", [None, 30])
 async def test_a_timeout_error_inside_stays_itself(seconds: float | None) -> None:
     inner = TimeoutError("inside")
@@ -33,9 +49,10 @@ async def test_a_timeout_error_raised_in_answer_to_the_limit_stays_itself() -> N
         except asyncio.CancelledError:
             raise TimeoutError("inside") from None
 
-    with pytest.raises(TimeoutError, match="inside"):
-        async with time_limit(0.01, Late()):
-            await answer_with_its_own()
+    for expired in (Late(), Late):
+        with pytest.raises(TimeoutError, match="inside"):
+            async with time_limit(0.01, expired):
+                await answer_with_its_own()
 
 
 async def test_cancellation_from_outside_passes() -> None:

@@ -82,9 +82,12 @@ class NamesQueues(Through):
         tag: str,
         plan: Plan,
         on_state: OnState | None = None,
+        paused: bool = False,
     ) -> Subscription:
         self.queues.append(queue)
-        return super().subscribe(queue, on_delivery, prefetch=prefetch, tag=tag, plan=plan, on_state=on_state)
+        return super().subscribe(
+            queue, on_delivery, prefetch=prefetch, tag=tag, plan=plan, on_state=on_state, paused=paused
+        )
 
 
 async def test_what_was_said_to_a_queue_that_has_gone_is_read_from_the_log(world: World) -> None:

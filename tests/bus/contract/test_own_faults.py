@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from bus import consumer as consumer_module
+from bus import reception as reception_module
 from bus import runner as runner_module
 from bus.errors import MessageTooLarge, RetryableError
 from bus.message import Message
@@ -69,7 +69,7 @@ async def test_a_result_that_is_too_large_ends_the_task_as_failed(world: World) 
 async def test_a_delivery_that_a_fault_of_ours_kept_is_given_back_and_done(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumer_module, "CRASH_SECONDS", 0.05)
+    monkeypatch.setattr(reception_module, "CRASH_SECONDS", 0.05)
     async with world.client.results() as results, world.consumer(Worker(), broker=OnceBroken(world.broker)) as consumer:
         await world.client.submit(AGENT, "x")
         assert (await within(anext(results))).status is TaskStatus.COMPLETED

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bus import consumer as consumer_module
+from bus import reception as reception_module
 from bus.envelope import REDELIVERIES_HEADER, read_envelope
 from bus.errors import NotNowError
 from bus.retry import RetryPolicy
@@ -21,7 +21,7 @@ TWICE = RetryPolicy(max_attempts=3, base=0.01, factor=1, jitter=0, max_redeliver
 
 @pytest.fixture
 def no_cooling(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumer_module, "COOLING_SECONDS", 0.01)
+    monkeypatch.setattr(reception_module, "COOLING_SECONDS", 0.01)
 
 
 @pytest.mark.classic_queues("the broker counts redeliveries there: no copy, no wait, no history")

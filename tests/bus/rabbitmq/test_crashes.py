@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bus import consumer as consumer_module
+from bus import reception as reception_module
 from bus.envelope import read_envelope
 from bus.errors import NotNowError
 from bus.retry import RetryPolicy
@@ -71,7 +71,7 @@ async def settled(world: World) -> bool:
 async def test_what_is_handed_back_more_often_than_a_queue_allows_deliveries_is_not_lost(
     typed: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumer_module, "COOLING_SECONDS", 0.01)
+    monkeypatch.setattr(reception_module, "COOLING_SECONDS", 0.01)
     worker = raising(*[NotNowError("the breaker is open")] * (DELIVERY_LIMIT + 2))
     async with at_work(typed, worker, policy=RetryPolicy(max_redeliveries=0)) as ends:
         await typed.client.submit(AGENT, "x", max_attempts=1)

@@ -105,6 +105,15 @@ async def test_an_ollama_on_its_default_port_is_found(port: OllamaPort, monkeypa
         assert (url, model) == (port.url, "tinyllama")
 
 
+async def test_of_several_model_servers_the_first_tells_which_models_there_are(
+    port: OllamaPort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several = f"{port.url},http://127.0.0.1:{free_ports(1)[0]}"
+    monkeypatch.setenv("OLLAMA_URL", several)
+    async with places.model_place() as (url, model):
+        assert (url, model) == (several, "tinyllama")
+
+
 async def test_without_any_model_server_a_local_one_is_started_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(places, "DEFAULT_URL", f"http://127.0.0.1:{free_ports(1)[0]}")
     async with places.model_place() as (url, model), httpx.AsyncClient() as client:

@@ -53,7 +53,7 @@ async def test_outside_a_host_a_call_has_a_pool_of_its_own(monkeypatch: pytest.M
         # In a thread there is no event loop, as in a program that has none.
         with task_scope(TaskScope(Priority.HIGH)) as scope:
             assert await asyncio.to_thread(agent.query_ollama_sync, "Hi") == "ok"
-        assert (scope.usage.model_calls, scope.model) == (1, "tinyllama:latest")
+        assert (scope.usage.model_calls, scope.spent.model) == (1, "tinyllama:latest")
 
 
 async def test_a_host_that_has_ended_leaves_no_pool_behind(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,14 @@ def test_the_streamed_and_the_whole_recorded_answer_read_alike() -> None:
     assert texts == ["I'm glad to", "I'm glad to"]
 
 
+def test_an_answer_says_who_gave_it() -> None:
+    answer = Answer("m", "http://here")
+    answer.add({"response": "all", "done": True})
+    completion = answer.completion()
+    assert (completion.model, completion.server) == ("m", "http://here")
+    assert completion.message == {"role": "assistant", "content": "all"}
+
+
 def test_an_unfinished_answer_says_how_far_it_came() -> None:
     answer = Answer("m")
     assert not answer.has_begun

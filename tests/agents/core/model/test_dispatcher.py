@@ -167,14 +167,14 @@ async def test_a_request_whose_own_tries_open_the_breaker_keeps_its_own_failure(
 async def test_a_try_that_hangs_beyond_its_timeouts_is_ended(
     server: ScriptedOllama, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agents.core.model.dispatcher.BACKSTOP_SECONDS", 0.01)
+    monkeypatch.setattr("agents.core.model.tries.BACKSTOP_SECONDS", 0.01)
     server.gate = asyncio.Event()
     patient = ModelTimeouts(load=60, total=60)
     pool = OllamaConnectionPool(
         "http://ollama",
         1,
         request_timeout=0.01,
-        client_factory=lambda: OllamaClient("http://ollama", timeouts=patient, transport=server.transport),
+        client_factory=lambda url: OllamaClient(url, timeouts=patient, transport=server.transport),
     )
     with pytest.raises(ModelTimeout, match="hung beyond its timeouts"):
         await pool.generate("Hi")
@@ -295,3 +295,42 @@ async def test_a_request_cancelled_in_the_queue_itself_says_so(
     assert server.gate is not None
     server.gate.set()
     await bounded(first)
+
+
+async def test_probes_and_those_that_are_put_off_are_no_requests(
+    pool: OllamaConnectionPool, server: ScriptedOllama, clock: FakeClock
+) -> None:
+    await pool.breaker.force_open()
+    with pytest.raises(ModelCircuitOpen):
+        await pool.probe()
+    clock.now = 60.0
+    server.script.extend([refusal(500, "still no"), answer("x")])
+    with pytest.raises(ModelServerError):
+        await pool.probe()
+    clock.now = 1000.0
+    await pool.probe()
+    stats = pool.get_stats()
+    assert (stats["total_requests"], stats["failed_requests"], stats["success_rate"]) == (0, 0, 1.0)
+    assert stats["servers"]["http://ollama"]["total_requests"] == 0
+
+
+async def test_a_try_that_failed_takes_its_old_place_in_the_line(server: ScriptedOllama) -> None:
+    napping, go_on = asyncio.Event(), asyncio.Event()
+
+    async def nap(_: float) -> None:
+        napping.set()
+        await go_on.wait()
+
+    async with OllamaConnectionPool("http://ollama", 1, transport=server.transport, sleep=nap) as pool:
+        server.script.append(refusal(500, "no"))
+        failing = asyncio.create_task(pool.generate("failed", model="a"), name="failing")
+        await bounded(napping.wait())
+        first = await occupied(pool, server)
+        later = asyncio.create_task(pool.generate("later", model="a"), name="later")
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.sleep(0)
+        assert server.gate is not None
+        server.gate.set()
+        await bounded(first, failing, later)
+    assert prompts(server) == ["failed", "first", "failed", "later"]

@@ -1,7 +1,9 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.core.model.ndjson import LineSplitter
+from agents.core.model.errors import ModelServerError
+from agents.core.model.ndjson import LineSplitter, parse_object
 
 
 @given(st.lists(st.text().map(str.encode).filter(lambda line: b"\n" not in line)), st.data())
@@ -21,3 +23,20 @@ def test_the_rest_is_given_out_once() -> None:
     assert list(splitter.feed(b'{"a": 1}')) == []
     assert list(splitter.rest()) == [b'{"a": 1}']
     assert list(splitter.rest()) == []
+
+
+def test_a_line_holds_an_object() -> None:
+    assert parse_object(b'{"done": true}') == {"done": True}
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b"<html>", "is no JSON: is OLLAMA_URL the address of an Ollama"),
+        (b"\xff", "is no JSON"),
+        (b"[1]", "is a JSON list instead of an object"),
+    ],
+)
+def test_a_line_without_an_object_is_the_servers_fault(line: bytes, words: str) -> None:
+    with pytest.raises(ModelServerError, match=words):
+        parse_object(line)

@@ -1,7 +1,11 @@
+import json
+import math
+from typing import Any
+
 import pytest
 
 from agents.core.model.errors import BadModelRequest
-from agents.core.model.requests import ChatRequest, GenerateRequest, chat_request, generate_request
+from agents.core.model.requests import ChatRequest, GenerateRequest, chat_request, encode, generate_request
 
 
 def test_what_was_not_given_is_not_sent() -> None:
@@ -64,3 +68,18 @@ def test_keyword_arguments_become_fields_and_options() -> None:
 def test_what_no_request_may_send_is_refused_with_a_remedy(name: str, remedy: str) -> None:
     with pytest.raises(BadModelRequest, match=remedy):
         generate_request("Hi", None, None, 0.7, 16, {name: 1})
+
+
+def test_a_body_is_sent_as_utf8() -> None:
+    assert json.loads(encode({"prompt": "naïve 日本"}).decode()) == {"prompt": "naïve 日本"}
+    assert "日本".encode() in encode({"prompt": "日本"})
+
+
+@pytest.mark.parametrize(
+    "value", [math.nan, math.inf, b"raw image", "half a pair: \ud800"], ids=["nan", "inf", "bytes", "surrogate"]
+)
+def test_what_json_has_no_form_for_is_the_requests_fault(value: Any) -> None:
+    with pytest.raises(
+        BadModelRequest, match=r"the request is no JSON .*: send text and numbers, and images as base64"
+    ):
+        encode({"prompt": value})

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.core.model.statistics import PoolStats
+from agents.core.model.statistics import PoolStats, figures
+from agents.core.ollama_pool import OllamaConnectionPool
 
 
 def test_before_the_first_request_nothing_has_failed() -> None:
@@ -43,3 +44,17 @@ def test_the_average_is_over_successful_tries_alone() -> None:
     with stats.answer():
         pass
     assert stats.average_response_time == 2.0
+
+
+def test_the_figures_of_several_servers_are_sums_and_names_count_once() -> None:
+    first, second = OllamaConnectionPool("http://a,http://b").servers
+    first.shelf.fill()
+    second.shelf.fill()
+    second.shelf.hits, second.shelf.misses, first.shelf.broken = 3, 1, 1
+    for store, names in ((first.models, "xy"), (second.models, "yz")):
+        for name in names:
+            store.note_used(name)
+    told = figures(PoolStats(lambda: 0.0), [first.shelf, second.shelf], [first.models, second.models])
+    assert (told["total_connections"], told["idle_connections"], told["error_connections"]) == (3, 2, 1)
+    assert (told["pool_hits"], told["pool_misses"], told["hit_rate"]) == (3, 1, 0.75)
+    assert (told["models_cached"], told["available_models"]) == (3, ["x:latest", "y:latest", "z:latest"])

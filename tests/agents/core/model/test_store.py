@@ -2,11 +2,10 @@ import asyncio
 
 import httpx
 import pytest
-from structlog.testing import capture_logs
 
 from agents.core.model.errors import ModelNotFound, ModelPoolClosed, ModelServerError, ModelUnreachable
-from agents.core.model.store import FAILED_PULL_HOLDS, ModelStore, PullLog
-from agents.core.ollama_client import OllamaClient, PullProgress
+from agents.core.model.store import FAILED_PULL_HOLDS, ModelStore
+from agents.core.ollama_client import OllamaClient
 from tests.support.clock import FakeClock
 from tests.support.scripted_ollama import ScriptedOllama, refusal
 
@@ -137,15 +136,3 @@ async def test_one_who_stops_waiting_leaves_the_pull_to_the_others(server: Scrip
         await patient
     assert store.installed == ["m:latest"]
     assert len(server.asked("/api/pull")) == 1
-
-
-def test_a_pull_logs_each_step_and_each_tenth() -> None:
-    with capture_logs() as logs:
-        log = PullLog("m")
-        log(PullProgress("pulling manifest"))
-        for completed in range(101):
-            log(PullProgress("pulling 797b", completed * 10, 1000))
-        log(PullProgress("success"))
-    assert len(logs) == 1 + 11 + 1
-    assert {entry["event"] for entry in logs} == {"model.pulling"}
-    assert [entry["percent"] for entry in logs] == [None, *range(0, 101, 10), None]

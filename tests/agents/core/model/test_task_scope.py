@@ -3,7 +3,7 @@ from contextvars import Context
 
 import pytest
 
-from agents.core.model.task_scope import TaskScope, current_priority, current_scope, task_scope
+from agents.core.model.task_scope import TaskScope, current_priority, current_scope, task_scope, unheard
 from agents.core.ollama_pool import OllamaConnectionPool
 from schemas import Priority, Usage
 from tests.support.scripted_ollama import ScriptedOllama
@@ -33,6 +33,25 @@ async def test_tasks_started_in_the_block_share_its_scope() -> None:
     with task_scope(TaskScope()) as scope:
         await asyncio.gather(work(), work())
     assert (scope.usage.tokens_out, scope.usage.model_calls) == (4, 2)
+
+
+async def test_unheard_text_is_nobodys_but_its_cost_is_the_tasks() -> None:
+    async def hear(_text: str) -> None:
+        return
+
+    with task_scope(TaskScope(priority=7, on_chunk=hear)) as scope:
+        with unheard():
+            inner = current_scope()
+            assert inner is not None
+            assert (inner.on_chunk, inner.priority) == (None, 7)
+            inner.add(Usage(tokens_out=2))
+        assert current_scope() is scope
+    assert scope.usage.tokens_out == 2
+
+
+def test_outside_any_task_there_is_nobody_to_hear() -> None:
+    with unheard():
+        assert current_scope() is None
 
 
 async def test_two_tasks_at_once_keep_their_scopes_apart() -> None:
