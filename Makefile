@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export LD_LIBRARY_PATH := $(CURDIR)/$(VENV)/lib$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq
 
-.PHONY: help install install-dev demo test test-random test-brokers check format bench chaos outage docs lock clean
+.PHONY: help install install-dev demo test test-random test-brokers check format bench bench-model chaos outage docs lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,6 +53,9 @@ format: $(VENV)/.dev ## Rewrite the formatting
 
 bench: $(VENV)/.dev ## Measure the main job; see benchmarks/ for more
 	@$(BIN)/python benchmarks/main_job.py $(ARGS)
+
+bench-model: $(VENV)/.dev ## Measure grouping by model against the physical limit; four minutes
+	@$(BIN)/python benchmarks/model_side.py $(ARGS)
 
 chaos: $(VENV)/.dev ## A storm of faults over real processes: is anything lost? Three minutes
 	@$(BIN)/python benchmarks/chaos.py $(ARGS)

@@ -112,7 +112,12 @@ class Intake:
     async def _keep(self) -> None:
         while True:
             self._changed.clear()
-            pause = self._act()
+            try:
+                pause = self._act()
+            except Exception:
+                # As one of `prefers`, which is not ours. A host that takes nothing any more would be silent.
+                log.exception("intake.crashed")
+                pause = RETRY_SECONDS
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._changed.wait()

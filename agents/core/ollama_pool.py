@@ -119,10 +119,9 @@ class OllamaConnectionPool:
         if self._is_closed:
             raise ModelPoolClosed("a closed pool cannot be opened again: make a new one")
         self._engine.open(self.safe_url, self._cleanup_interval)
-        if self._preload_models:
-            self._engine.own(
-                warm(self._preload_models, self.servers, self.preload), f"ollama-pool-warmer {self.safe_url}"
-            )
+        for server in self.servers if self._preload_models else ():
+            work = warm(self._preload_models, server.name, self.preload, asyncio.sleep)
+            self._engine.own(work, f"ollama-pool-warmer {server.name}")
         return self
 
     async def __aexit__(

@@ -131,6 +131,19 @@ async def test_a_queue_that_does_not_answer_is_asked_again(fault: Exception) -> 
         await wait_until(lambda: 9 in silent.priorities, what="what waits there")
 
 
+async def test_after_a_fetch_without_an_answer_a_look_comes_first_since_it_keeps_no_place() -> None:
+    queue = FakeQueue()
+    async with at_work(1, queue) as (intake, _):
+        await wait_until(lambda: queue.is_open, what="the first look")
+        queue.deliver(4)
+        queue.faults = [ConnectionLost("away")]  # for the fetch that follows
+        looks = queue.looks
+        intake.bound = 2
+        intake.wake()
+        await wait_until(lambda: queue.looks == looks + 1, what="a look")
+        assert not queue.faults
+
+
 async def test_what_nobody_announced_is_found_by_a_look_once_the_belief_is_stale() -> None:
     full, other = FakeQueue(2, 2), FakeQueue(2)
     async with at_work(1, full, other) as (intake, clock):
@@ -142,6 +155,17 @@ async def test_what_nobody_announced_is_found_by_a_look_once_the_belief_is_stale
         await later(intake, clock, STALE_SECONDS + 1)
         await wait_until(lambda: 9 in shut.priorities and intake.held == 1, what="the urgent one")
         assert shut.looks > looks
+
+
+async def test_a_lost_connection_leaves_no_belief(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake_module, "LOOK_SECONDS", 1_000)
+    full, other = FakeQueue(2, 2), FakeQueue(2)
+    async with at_work(1, full, other) as (intake, _):
+        await until_both_known(full, other)
+        shut = other if full.holds else full
+        shut.waiting.append(9)
+        intake.forget()
+        await wait_until(lambda: 9 in shut.priorities and intake.held == 1, what="the urgent one")
 
 
 async def test_a_deaf_host_looks_sooner() -> None:
@@ -184,6 +208,21 @@ async def test_a_consumer_that_steps_aside_is_asked_nothing_until_it_steps_in() 
         assert (queue.looks, queue.holds) == (looks, [])
         queue.share.step_in()
         await wait_until(lambda: queue.priorities == [9], what="the fetch")
+
+
+async def test_a_fault_of_the_hint_which_model_is_loaded_stops_nothing_for_long() -> None:
+    faults: list[Exception] = [RuntimeError("a bug")]
+
+    def prefers(_: str) -> bool:
+        if faults:
+            raise faults.pop()
+        return False
+
+    queue = FakeQueue(4)
+    async with Intake(1, prefers=prefers) as intake:
+        queue.share = intake.admit("agent-0", 3, queue)
+        await wait_until(lambda: queue.priorities == [4], what="the fetch")
+    assert not faults
 
 
 async def test_what_is_heard_of_unknown_agents_is_no_business_of_this_host() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+import structlog
 
 from agents.core.circuit_breaker import CircuitBreaker
 from tests.support.clock import FakeClock
@@ -37,3 +38,9 @@ async def make(server: ScriptedOllama, naps: list[float]) -> AsyncIterator[MakeP
     """Makes pools in front of the server."""
     async with pool_maker(server, naps) as build:
         yield build
+
+
+@pytest.fixture
+def every_level() -> None:
+    """Have log lines of every level reach `capture_logs`: the bus, once imported, keeps all but warnings back."""
+    structlog.reset_defaults()

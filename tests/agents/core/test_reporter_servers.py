@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from structlog.testing import capture_logs
 
 from agents.core.base_agent_v2 import BaseAgentV2
@@ -117,6 +118,7 @@ class Calculator(BaseAgentV2):
         return 4
 
 
+@pytest.mark.usefixtures("every_level")
 async def test_a_host_whose_agents_need_no_model_does_not_warn_of_a_silent_server() -> None:
     levels: dict[bool, str] = {}
     for needed in (True, False):

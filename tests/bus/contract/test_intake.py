@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from bus import reception as reception_module
 from bus.broker import ConsumerState
 from bus.ending import end_tasks
 from schemas import Priority, TaskMessage, TaskResult, TaskStatus
@@ -15,6 +16,7 @@ from tests.support.intake_world import BoundHost, bound_host
 from tests.support.waiting import wait_until
 
 AGENTS = [f"agent-{number}" for number in range(20)]
+FLEET = [f"agent-{number}" for number in range(131)]
 
 
 async def submit(world: World, agents: Sequence[str], priority: int) -> list[TaskMessage]:
@@ -26,6 +28,10 @@ async def ready(world: World, agents: Sequence[str] = AGENTS) -> int:
     """Return how many tasks wait in the queues of these agents."""
     counts = [await world.ready(world.topology.task_queue(agent)) for agent in agents]
     return sum(count or 0 for count in counts)
+
+
+async def waiting_is(world: World, count: int) -> bool:
+    return await ready(world) == count
 
 
 async def declare(world: World, agents: Sequence[str] = AGENTS) -> None:
@@ -128,7 +134,10 @@ async def test_a_critical_task_starts_next_whatever_waits_in_twenty_queues(world
 
 
 @pytest.mark.classic_queues("priorities are weaker there")
-async def test_an_agent_that_holds_all_it_may_gives_up_one_for_its_own_critical_task(world: World) -> None:
+async def test_an_agent_that_holds_all_it_may_gives_up_one_for_its_own_critical_task(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reception_module, "COOLING_SECONDS", 60)  # what makes room does so at once
     await declare(world)
     await submit(world, [AGENTS[0]] * 5, Priority.LOW)
     async with bound_host(world, AGENTS, slots=1) as host:
@@ -143,18 +152,18 @@ async def test_an_agent_that_holds_all_it_may_gives_up_one_for_its_own_critical_
 
 
 @pytest.mark.classic_queues("the places in the queue differ there")
-async def test_two_hosts_share_one_task_for_each_of_their_agents(world: World) -> None:
-    await declare(world)
-    await submit(world, AGENTS, Priority.NORMAL)
+async def test_two_hosts_share_one_task_for_each_of_their_131_agents(world: World) -> None:
+    await declare(world, FLEET)
+    await submit(world, FLEET, Priority.NORMAL)
     async with (
         every_result(world) as results,
-        bound_host(world, AGENTS, bound=4, name="one") as one,
-        bound_host(world, AGENTS, bound=4, name="two") as two,
+        bound_host(world, FLEET, name="one") as one,
+        bound_host(world, FLEET, name="two") as two,
     ):
-        await wait_until(lambda: one.held == two.held == 4, what="both hosts to have their share")
+        await wait_until(lambda: one.held == two.held == 8, 30, what="both hosts to have their share")
         async with working_off(one, two):
-            assert unharmed(await results_of(results, 20), 20)
-        assert min(one.gate.ended, two.gate.ended) >= 4
+            assert unharmed(await results_of(results, 131), 131)
+        assert min(one.gate.ended, two.gate.ended) >= 131 // 3
 
 
 @pytest.mark.classic_queues("what is handed back there is a copy")
@@ -181,14 +190,14 @@ async def test_a_pause_hands_back_and_takes_nothing_until_it_ends(world: World) 
         assert {consumer.state for consumer in host.consumers} == {ConsumerState.PAUSED}
         for attempt in working:
             host.gate.finish(attempt)
-        await work_off(host, 6)  # what waited at the gate goes on: only the pool could end it
-        await results_of(results, 8)
-        await wait_until(lambda: host.held == 0, what="the last settlement")
-        assert await ready(world) == 12
+        async with working_off(host):  # what waited at the gate goes on: only the pool could end it
+            await wait_until(lambda: host.held == 0, what="the last settlement")
+        done = host.gate.ended
+        await wait_until(lambda: waiting_is(world, 20 - done), what="the rest in the queues")
         for consumer in host.consumers:
             consumer.resume()
-        await work_off(host, 12)
-        assert unharmed(await results_of(results, 12), 12)
+        await work_off(host, 20 - done)
+        assert unharmed(await results_of(results, 20), 20)
 
 
 async def test_a_cut_loses_nothing_and_the_order_returns(world: World) -> None:

@@ -89,6 +89,7 @@ async def test_a_host_that_starts_later_is_told_what_went_back_before(world: Wor
         one.resume()
         await wait_until(lambda: one.held == 2, what="the second delivery, which waits for a slot")
         await within(one.pause("an outage"))
+        await world.until_ready(world.queue, 1)
         async with host(world, "two", Worker()):
             ended = await within(anext(results))
             assert (ended.task_id, ended.history) == (task.id, ())

@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
@@ -6,6 +7,7 @@ from agents.core.model.pull_steps import PullSteps
 from agents.core.model.pulling import PullProgress
 
 
+@pytest.mark.usefixtures("every_level")
 def test_each_step_and_each_tenth_of_the_download_is_told() -> None:
     told: list[int] = []
     steps = PullSteps("m", "http://ollama", lambda: told.append(steps.percent))

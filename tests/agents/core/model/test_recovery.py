@@ -1,15 +1,21 @@
 """Each server whose circuit has opened is probed until it closes."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+from functools import partial
 
 import httpx
 import pytest
 
 from agents.core.circuit_breaker import CircuitBreaker, CircuitState
 from agents.core.model.errors import ModelServerFault
+from agents.core.model.limits import PoolLimits
+from agents.core.model.pool_queue import pool_queue
 from agents.core.model.recovery import Recovery
-from agents.core.model.server import ModelServer
+from agents.core.model.server import ModelServer, make_servers
+from agents.core.model.servers import ServerGroup
+from agents.core.ollama_client import OllamaClient
 from agents.core.ollama_pool import OllamaConnectionPool
 from tests.support.scripted_ollama import ScriptedOllama, refusal
 from tests.support.waiting import wait_until
@@ -76,19 +82,24 @@ async def test_no_probe_outlives_its_pool(server: ScriptedOllama) -> None:
     assert asyncio.all_tasks() == before
 
 
-async def test_a_probe_that_crashes_is_not_the_last(
-    pool: OllamaConnectionPool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_probe_that_crashes_is_not_the_last(server: ScriptedOllama, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agents.core.model.recovery.AFTER_CRASH_SECONDS", 0.0)
-    probed = asyncio.Semaphore(0)
+    probes = 0
 
-    async def crash(_: ModelServer) -> None:
-        probed.release()
-        raise ZeroDivisionError("a fault of ours")
+    async def crash_once(probed: ModelServer) -> None:
+        nonlocal probes
+        probes += 1
+        if probes == 1:
+            raise ZeroDivisionError("a fault of ours")
+        await probed.breaker.reset()
 
-    recovery = Recovery(pool.servers, crash)
-    await pool.breaker.force_open()
-    async with asyncio.timeout(5):
-        await probed.acquire()
-    await closed(pool)
+    queue, limits = pool_queue(["http://ollama"], 1, 1), PoolLimits(1, 0, 1, 1, 0, 1, 1)
+    client = partial(OllamaClient, transport=server.transport)
+    servers = make_servers(
+        {"http://ollama": "http://ollama"}, queue, quick, client, limits, auto_pull=False, clock=time.monotonic
+    )
+    recovery = Recovery(ServerGroup(servers, queue), crash_once)
+    await servers[0].breaker.force_open()
+    await wait_until(lambda: servers[0].is_usable, what="a closed circuit")
+    assert probes == 2
     await recovery.close()
