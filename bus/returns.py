@@ -11,8 +11,9 @@ REMEMBERED: Final = 10_000
 TOLD: Final = 1_000
 """Words, the latest, that a host which has just started is told: most of what waits has not gone back that often."""
 
-WORD_SECONDS: Final = 0.25
-"""How long a redelivery waits for its word. It was confirmed before the delivery went back, so it is near."""
+WORD_SECONDS: Final = 1.0
+"""How long a redelivery waits for its word, which was confirmed before the delivery went back. Mostly it is there; what
+a host that has just started is told took half a second where four fleets started at once on two cores."""
 
 
 class Returns:

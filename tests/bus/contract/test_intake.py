@@ -77,10 +77,12 @@ async def working_off(*hosts: BoundHost) -> AsyncIterator[None]:
         await end_tasks(workers)
 
 
-def unharmed(results: Sequence[TaskResult], count: int) -> bool:
-    """Whether all are done, none of them twice, and none was taken for lost."""
-    is_done = all((r.status, r.attempt, r.history) == (TaskStatus.COMPLETED, 1, ()) for r in results)
-    return is_done and len({result.task_id for result in results}) == count == len(results)
+async def until_unharmed(results: AsyncIterator[TaskResult], count: int) -> None:
+    """Wait until so many tasks are done, none of them twice, and none of them taken for lost."""
+    ended = await results_of(results, count)
+    undone = [result for result in ended if (result.status, result.attempt) != (TaskStatus.COMPLETED, 1)]
+    lost = [(result.agent, past.host) for result in ended for past in result.history]
+    assert (undone, lost, len({result.task_id for result in ended})) == ([], [], count)
 
 
 async def test_no_more_than_the_bound_is_held_of_what_waits_in_many_queues(world: World) -> None:
@@ -93,7 +95,7 @@ async def test_no_more_than_the_bound_is_held_of_what_waits_in_many_queues(world
             await work_off(host, 20)
             assert host.intake.held <= 8
         await work_off(host, 40)
-        assert unharmed(await results_of(results, 100), 100)
+        await until_unharmed(results, 100)
         await wait_until(
             lambda: {consumer.state for consumer in host.consumers} == {ConsumerState.CONSUMING}, what="all to consume"
         )
@@ -107,7 +109,7 @@ async def test_a_burst_to_all_agents_is_held_within_the_bound_and_none_of_it_cou
         await submit(world, AGENTS, Priority.NORMAL)
         await until_settled(world, host, 12)
         await work_off(host, 20)
-        assert unharmed(await results_of(results, 20), 20)
+        await until_unharmed(results, 20)
     assert await ready(world) == 0
 
 
@@ -130,7 +132,7 @@ async def test_a_critical_task_starts_next_whatever_waits_in_twenty_queues(world
         for attempt in working:
             host.gate.finish(attempt)
         await work_off(host, 100 - 2)
-        assert unharmed(await results_of(results, 102), 102)
+        await until_unharmed(results, 102)
 
 
 @pytest.mark.classic_queues("priorities are weaker there")
@@ -162,7 +164,7 @@ async def test_two_hosts_share_one_task_for_each_of_their_131_agents(world: Worl
     ):
         await wait_until(lambda: one.held == two.held == 8, 30, what="both hosts to have their share")
         async with working_off(one, two):
-            assert unharmed(await results_of(results, 131), 131)
+            await until_unharmed(results, 131)
         assert min(one.gate.ended, two.gate.ended) >= 131 // 3
 
 
@@ -177,7 +179,7 @@ async def test_what_one_host_hands_back_counts_as_lost_with_no_other(world: Worl
         for _ in range(3):
             await submit(world, AGENTS, Priority.NORMAL)  # each burst goes to and fro between them
         async with working_off(one, two):
-            assert unharmed(await results_of(results, 60), 60)
+            await until_unharmed(results, 60)
 
 
 async def test_a_pause_hands_back_and_takes_nothing_until_it_ends(world: World) -> None:
@@ -197,7 +199,7 @@ async def test_a_pause_hands_back_and_takes_nothing_until_it_ends(world: World) 
         for consumer in host.consumers:
             consumer.resume()
         await work_off(host, 20 - done)
-        assert unharmed(await results_of(results, 20), 20)
+        await until_unharmed(results, 20)
 
 
 async def test_a_cut_loses_nothing_and_the_order_returns(world: World) -> None:
