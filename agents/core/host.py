@@ -185,12 +185,17 @@ class Host:
         )
 
     def _bounded_intake(self) -> Intake | None:
-        """Return the bound on what is held, where the agents that ask the model would hold more by themselves."""
+        """Return the bound on what is held, where several agents share the model.
+
+        One alone needs none but its prefetch: each slot that is freed lets its own queue deliver. Of several, one may
+        hold a full window while the slots that are freed are another's, and what is urgent waits behind it unseen.
+        """
         limits = [agent.max_concurrent_tasks for agent in self.agents if agent.needs_model]
         slots = self.pool.max_connections * len(self.pool.servers)
         least = max(HELD_FOR_EACH_SLOT * slots, *limits, 1)
         bound = least if self.settings.max_held is None else self.settings.max_held
-        return Intake(bound, prefers=self._is_loaded) if sum(limits) > bound else None
+        has_rivals = len(limits) > 1 and sum(limits) > slots
+        return Intake(bound, prefers=self._is_loaded) if has_rivals or sum(limits) > bound else None
 
     async def _listen_for(self, intake: Intake, stack: contextlib.AsyncExitStack) -> None:
         # Once the agents' queues are there: a task that reached the ear alone would seem to have arrived.

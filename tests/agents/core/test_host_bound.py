@@ -92,7 +92,7 @@ async def test_a_critical_task_starts_next_though_a_hundred_low_ones_wait_in_twe
     assert (prompts.index("critical"), len(prompts)) == (2, 101)
 
 
-async def test_the_bound_can_be_set_and_a_host_below_it_is_as_without(amqp_url: str) -> None:
+async def test_the_bound_can_be_set_and_an_idle_host_consumes_all_of_its_queues(amqp_url: str) -> None:
     ollama = ScriptedOllama()
     async with full_host(amqp_url, ollama, max_held=3) as world:
         await wait_until(lambda: held(world) == 3, what="the bound")
@@ -102,6 +102,30 @@ async def test_the_bound_can_be_set_and_a_host_below_it_is_as_without(amqp_url: 
         await wait_until(
             lambda: {consumer.state for consumer in world.host.consumers} == {ConsumerState.CONSUMING}, what="them"
         )
+
+
+async def test_the_urgent_goes_next_though_its_agents_window_is_full_and_the_slot_is_anothers(
+    amqp_url: str,
+) -> None:
+    ollama = ScriptedOllama()
+    ollama.gate = asyncio.Event()
+    staff = (Asker(name="one"), Asker(name="two"))
+    async with (
+        agent_world(*staff, ollama=ollama, amqp_url=amqp_url, max_ollama_connections=1, max_held=6) as world,
+        world.client.results() as results,
+    ):
+        queue = world.host.pool.queue
+        await world.client.submit("two", "running", priority=Priority.LOW)
+        await ollama.arrivals(1)
+        for number in range(8):
+            await world.client.submit("one", f"low {number}", priority=Priority.LOW)
+        await wait_until(lambda: queue.waiting == 3, what="the window of one to be full")
+        await world.client.submit("one", "critical", priority=Priority.CRITICAL)
+        await wait_until(lambda: queue.waiting_by_priority() == {"critical": 1, "low": 2}, what="an exchange")
+        ollama.gate.set()
+        async with asyncio.timeout(20):
+            [await anext(results) for _ in range(10)]
+    assert [body["prompt"] for body in ollama.asked("/api/generate")][:2] == ["running", "critical"]
 
 
 async def test_an_agent_that_asks_no_model_does_not_count(amqp_url: str) -> None:
