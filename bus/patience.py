@@ -41,8 +41,12 @@ class Patience:
 
     def for_work(self, delivered_at: float, started: float) -> float:
         """Return the seconds that an attempt may take which started at `started`."""
-        left = max(0.0, delivered_at + self.longest - started)
+        left = self.left(delivered_at, started)
         return left if self.attempt is None else min(left, self.attempt)
+
+    def left(self, delivered_at: float, now: float) -> float:
+        """Return the seconds for which a delivery may still be held."""
+        return max(0.0, delivered_at + self.longest - now)
 
     @property
     def for_slot(self) -> float:

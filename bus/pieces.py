@@ -65,6 +65,8 @@ class Pieces:
         self._attempt = 0
         self._run: tuple[int, str] | None = None
         """Attempt and host of the run whose text counts; a cut-off host may go on writing beside it."""
+        self._since: datetime | None = None
+        """When that run began, by its host's clock; None where the event that told it was lost."""
         self._over: set[tuple[int, str]] = set()
         self._starts: set[tuple[int, str, datetime]] = set()
         self._text = ""
@@ -100,10 +102,12 @@ class Pieces:
 
     def _started(self, event: TaskEvent) -> list[Step]:
         start = (event.attempt, event.host, event.timestamp)
-        if start in self._starts:
+        if start in self._starts or self._is_before(event, (event.attempt, event.host)):
             return []
         self._starts.add(start)
-        return self._begin(event.attempt, event.host)
+        steps = self._begin(event.attempt, event.host)
+        self._since = event.timestamp
+        return steps
 
     def _begin(self, attempt: int, host: str) -> list[Step]:
         void = self._void(attempt)
@@ -120,7 +124,7 @@ class Pieces:
     def _end_run(self, attempt: int) -> None:
         if self._run is not None:
             self._over.add(self._run)
-        self._run, self._attempt = None, attempt
+        self._run, self._since, self._attempt = None, None, attempt
         self._text, self._expected = "", 0
         self._held, self._held_since = {}, None
 
@@ -133,11 +137,15 @@ class Pieces:
 
     def _chunk(self, event: TaskEvent) -> list[Step]:
         text, sequence, run = event.data.get("text"), _whole(event.data.get("sequence")), (event.attempt, event.host)
-        if not isinstance(text, str) or sequence is None or run in self._over:
+        if not isinstance(text, str) or sequence is None or run in self._over or self._is_before(event, run):
             return []
         # The event that told of this run's start was lost.
         begun = [] if run == self._run else self._begin(*run)
         return [*begun, *self._in_order(sequence, text, event.timestamp)]
+
+    def _is_before(self, event: TaskEvent, run: tuple[int, str]) -> bool:
+        """Whether an event is of an earlier run with the same number, on the same host."""
+        return run == self._run and self._since is not None and event.timestamp < self._since
 
     def _in_order(self, sequence: int, text: str, moment: datetime) -> list[Step]:
         if sequence < self._expected:

@@ -38,6 +38,10 @@ def _never() -> bool:
     return False
 
 
+async def _none() -> bool:
+    return False
+
+
 @dataclass(slots=True)
 class Attempt:
     """What a handler gets: one attempt at one task. `number` counts from 1; `queue_wait` is in seconds."""
@@ -51,6 +55,10 @@ class Attempt:
     is_waiting: Callable[[], bool] = field(default=_never)
     """A handler may set this to tell whether the work has yet to begin, since it only waits for its turn. Whoever has
     to end such an attempt hands it back: nothing was tried."""
+    met_outage: Callable[[], Awaitable[bool]] = field(default=_none)
+    """A handler may set this to tell, once it has been ended at a limit of its time, whether something was out of order
+    that the task is not to blame for: then it goes back to its queue, and no attempt is used. It may take its time to
+    find out, as long as the broker lets the delivery be held. A task whose deadline has passed does not wait for it."""
     spent: Spent = field(default_factory=Spent)
     """A handler may add to this what the work costs: the result tells it, whether the handler returns or not."""
 
@@ -69,6 +77,8 @@ class Run:
         self.started = time.monotonic()
         self.imposed: Outcome | None = None
         """The outcome that somebody else has decided on."""
+        self.is_over_limit = False
+        """Whether the work was ended at its limit; what that means for the task may still be open."""
         self._decided = asyncio.Event()
 
     @property
@@ -78,7 +88,7 @@ class Run:
 
     def impose(self, outcome: Outcome) -> None:
         """End the work with this outcome, unless one has been decided on before."""
-        if self.imposed is None and not self.work.done():
+        if self.imposed is None and (self.is_over_limit or not self.work.done()):
             self.imposed = outcome
             self._decided.set()
 
@@ -90,11 +100,12 @@ class Run:
         """See `bus.hold.Waiting`."""
         self.impose(HandedBack(reason))
 
-    async def until_over(self, limit: float) -> None:
-        """Wait until the work is done, its outcome is imposed, or `limit` seconds are over."""
+    async def until_over(self, limit: float, inquiry: asyncio.Task[bool] | None = None) -> None:
+        """Wait until the work, or the inquiry, is done, its outcome is imposed, or `limit` seconds are over."""
         decided = asyncio.create_task(self._decided.wait(), name="run:decided")
         try:
-            await asyncio.wait({self.work, decided}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            awaited = {inquiry or self.work, decided}
+            await asyncio.wait(awaited, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         finally:
             decided.cancel()
 
@@ -122,6 +133,7 @@ class Runner:
         self._patience = patience
         self._running: set[Run] = set()
         self._works: dict[asyncio.Task[TaskResult], str] = {}
+        self._inquiries: set[asyncio.Task[bool]] = set()
 
     @property
     def running(self) -> int:
@@ -156,7 +168,7 @@ class Runner:
         """End what still runs."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(UNWILLING_SECONDS):
-                await end_tasks(self._works)
+                await end_tasks([*self._works, *self._inquiries])
 
     def hand_back_all(self, reason: str) -> None:
         """Cancel what runs; each ends as handed back, unless its handler still finishes in spite of that."""
@@ -174,16 +186,44 @@ class Runner:
         """Wait for the work within the task's deadline and the limits of an attempt, and end it there."""
         limit = self._patience.for_work(run.entry.delivered_at, run.started)
         await run.until_over(limit if left is None else min(left, limit))
-        if not run.work.done():
-            is_late = left is not None and left <= limit
-            run.impose(outcome_of_expiry(run.entry, run.seconds) if is_late else self._over_limit(run))
+        if run.work.done():
+            return
+        if run.imposed is not None:
             await run.end()
+        elif left is not None and left <= limit:
+            run.impose(outcome_of_expiry(run.entry, run.seconds))
+            await run.end()
+            _ = self._inquire(run)  # for whoever depends on what it finds out, not for this task
+        else:
+            await self._end_over_limit(run, limit)
 
-    def _over_limit(self, run: Run) -> Outcome:
+    async def _end_over_limit(self, run: Run, limit: float) -> None:
         if run.attempt.is_waiting():
-            return HandedBack(f"its turn did not come within {run.seconds:.0f} s")
-        error = TimeoutError(f"the attempt was not done within its limit of {run.seconds:.0f} s")
-        return self._outcome_of_error(run, error)
+            run.impose(HandedBack(f"its turn did not come within {limit:g} s"))
+            await run.end()
+            return
+        error = TimeoutError(f"the attempt was not done within its limit of {limit:g} s")
+        outcome = self._outcome_of_error(run, error)
+        run.is_over_limit = True
+        await run.end()  # first of all: what it holds may be what the inquiry needs
+        run.impose(await self._excuse(run, limit) or outcome)
+
+    async def _excuse(self, run: Run, limit: float) -> Outcome | None:
+        """Return what takes the place of a used attempt, if anything: the task met an outage, or is late by now."""
+        inquiry = self._inquire(run)
+        held, left = self._patience.left(run.entry.delivered_at, time.monotonic()), _seconds_left(run.entry.task)
+        await run.until_over(held if left is None else min(held, left), inquiry)
+        if inquiry.done():
+            was_met = not inquiry.cancelled() and inquiry.result()
+            return HandedBack(f"its limit of {limit:g} s ended it in an outage") if was_met else None
+        return None if left is None or held < left else outcome_of_expiry(run.entry, run.seconds)
+
+    def _inquire(self, run: Run) -> asyncio.Task[bool]:
+        """Have the handler's side find out about an outage, also where nobody waits for the answer."""
+        inquiry = asyncio.create_task(_met_outage(run.attempt), name=f"inquiry:{run.work.get_name()}")
+        self._inquiries.add(inquiry)
+        inquiry.add_done_callback(self._inquiries.discard)
+        return inquiry
 
     def _attempt(self, entry: Entry) -> Attempt:
         def emit(kind: EventKind, **data: Any) -> None:
@@ -212,6 +252,15 @@ class Runner:
     def _outcome_of_error(self, run: Run, error: Exception) -> Outcome:
         host, moment = self._publisher.host, now()
         return outcome_of_error(run.entry, error, run.seconds, self._policy, self._rungs_ms, host=host, moment=moment)
+
+
+async def _met_outage(attempt: Attempt) -> bool:
+    try:
+        return await attempt.met_outage()
+    except Exception:
+        # An attempt is used where nobody can say otherwise.
+        log.exception("task.inquiry_failed", task=attempt.task.id)
+        return False
 
 
 def _seconds_left(task: TaskMessage) -> float | None:

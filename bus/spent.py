@@ -8,7 +8,7 @@ from schemas import TaskResult, Usage
 
 @dataclass(slots=True)
 class Spent:
-    """Who works on an attempt adds to it as it goes. `model` and `server` are those that answered last."""
+    """Who works on an attempt adds to it as it goes. `model` and `server` are those asked last."""
 
     usage: Usage = field(default_factory=Usage)
     model: str | None = None

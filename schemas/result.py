@@ -85,7 +85,7 @@ class TaskResult(MappingWire):
     `processing_time` is in seconds, of the last attempt alone, its wait for a model slot (`usage.slot_wait`) included.
     Handlers build it with `task_id`, `status`, `result` and `processing_time`, as docs/names.md fixes;
     the consumer fills in agent, attempt, usage and the rest before it is published. `history` holds the attempts
-    before this one, oldest first. `model` and `server`, an address without credentials, are those that answered last.
+    before this one, oldest first. `model` and `server`, an address without credentials, are those asked last.
     `redelivered`: the broker has handed this task out more than once, so that a second result of it may exist.
     """
 

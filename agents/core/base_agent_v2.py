@@ -94,7 +94,7 @@ class BaseAgentV2(ModelUser):
         self.agent_type = self.settings.agent_type
         self.port = port
         self.description = description or inspect.cleandoc(type(self).__doc__ or "").split("\n")[0]
-        self.config = self.settings.model_dump(mode="json")
+        self.config = self.settings.shown
         self.logger = structlog.get_logger(type(self).__module__).bind(agent=self.name)
         config = OllamaConfig.get_model_config(self.name, environ=self.settings.tier_models)
         self.models = ModelAccess(self.settings, ModelChoice.of_tier(config))
@@ -179,9 +179,10 @@ class BaseAgentV2(ModelUser):
         task = attempt.task
         on_chunk = _chunks_of(attempt) if task.stream else None
         scope = TaskScope(task.priority, on_chunk=on_chunk, task=task, spent=attempt.spent)
-        attempt.is_waiting = scope.is_waiting
+        attempt.is_waiting, attempt.met_outage = scope.is_waiting, scope.met_outage
         with self.statistics.one_run() as run, task_scope(scope):
-            result = result_of(await self._process(task), task, self.declared_output)
+            async with scope.thread_calls:
+                result = result_of(await self._process(task), task, self.declared_output)
             run.failed = result.status is not TaskStatus.COMPLETED
         return result
 

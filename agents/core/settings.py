@@ -17,6 +17,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from agents.core.bare_urls import without_credentials
 from agents.core.model.server_url import DEFAULT_URL
 from agents.core.model.timeouts import ModelTimeouts
 from agents.core.tiers import TIERS, Tier
@@ -170,6 +171,13 @@ class Settings(BaseSettings):
             gap=self.model_gap_timeout,
             total=self.model_request_timeout,
         )
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """All settings as JSON has them, for people: addresses stand there without user, password and query."""
+        values = self.model_dump(mode="json")
+        secret = [name for name, value in values.items() if name.endswith("url") and value is not None]
+        return values | {name: without_credentials(values[name]) for name in secret}
 
     def patience(self, task_timeout: float | None, agent: str) -> Patience:
         """Return how long `agent` may hold a delivery. `task_timeout` is its own, if it has one.

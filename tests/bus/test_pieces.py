@@ -75,6 +75,21 @@ def test_a_second_run_on_the_same_host_begins_anew() -> None:
     assert steps == [Begun(1, "h"), piece(0), Restart(1), Begun(1, "h"), piece(0), piece(1)]
 
 
+def test_what_an_earlier_run_on_the_same_host_wrote_is_not_taken_for_the_later_one_s() -> None:
+    late = (chunk(0, at=1, text="old"), chunk(1, at=2, text="old"), started(at=0.5))
+    steps = told(started(at=0), chunk(0, at=1), started(at=9), *late, chunk(0, at=9), chunk(1, at=10))
+    assert steps == [Begun(1, "h"), piece(0), Restart(1), Begun(1, "h"), piece(0), piece(1)]
+
+
+def test_a_run_whose_start_was_lost_may_be_told_out_of_order() -> None:
+    assert told(chunk(1, at=2), chunk(0, at=1)) == [Begun(1, "h"), piece(0), piece(1)]
+
+
+def test_the_clock_of_another_host_says_nothing_of_when_a_run_began() -> None:
+    slow = (chunk(0, host="i", at=1), chunk(1, host="i", at=2))
+    assert told(started(at=100), *slow) == [Begun(1, "h"), Begun(1, "i"), piece(0, host="i"), piece(1, host="i")]
+
+
 def test_a_run_that_wrote_nothing_leaves_nothing_void() -> None:
     assert told(started(), started(host="i")) == [Begun(1, "h"), Begun(1, "i")]
 

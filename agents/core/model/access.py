@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from agents.core.model.choice import ModelChoice
@@ -69,16 +70,21 @@ class ModelAccess:
     def generate_sync(self, prompt: str, model: str | None, wish: Wish | None = None) -> Answered:
         """Return the answer to a prompt, blocking this thread.
 
+        Within a task it ends with the task: a thread runs on when its task is cancelled or late, its request does not.
+
         Raises:
             RuntimeError: this thread runs an event loop, which would stand still.
+            concurrent.futures.CancelledError: the task is over.
             ModelError: see model/errors.py.
         """
         if _runs_event_loop():
             raise RuntimeError("query_ollama_sync would block the event loop: use `await self.query_ollama(...)`")
-        asking = self.generate(prompt, model, None, {}, wish)
+        ask = partial(self.generate, prompt, model, None, {}, wish)
         if self._loop is None:
-            return asyncio.run(asking)
+            return asyncio.run(ask())
+        scope = current_scope()
         # The copy of this thread's context goes along, and with it the priority of the task at hand.
+        asking = ask() if scope is None else scope.thread_calls.run(ask)
         return asyncio.run_coroutine_threadsafe(asking, self._loop).result()
 
     def _chosen(self, model: str | None, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -93,11 +99,7 @@ class ModelAccess:
 
     async def _ask(self, request: ModelRequest) -> Completion:
         async with self.opened_pool() as pool:
-            completion = await pool.complete(request)
-        scope = current_scope()
-        if scope is not None:
-            scope.spent.model, scope.spent.server = completion.model, completion.server
-        return completion
+            return await pool.complete(request)
 
 
 def _runs_event_loop() -> bool:

@@ -2,8 +2,9 @@
 
 An outage of the model costs no task and no retry. But a task that itself takes the server down must not come for ever:
 
-1. Only a call that was at the server when it failed (a timeout, a 5xx, a broken answer) can be to blame. One that
-   found nobody there, or an open circuit, goes back to its queue without more ado.
+1. Only a call that was at the server when it failed (a timeout, a 5xx, a broken answer), or when a limit of its task
+   cut it off, can be to blame. One that found nobody there, or an open circuit, goes back to its queue without more
+   ado.
 2. If the server is then unreachable, or cannot generate one token either, the fault is the server's. If it can, the
    fault is the task's, and an attempt is used.
 3. One task is excused from so many outages in a host, and then no more: three times is no chance. So a task that takes

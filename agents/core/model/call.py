@@ -39,6 +39,8 @@ class Call(Generic[T]):
     scope: TaskScope | None = field(default_factory=current_scope)
     slot_wait: float = 0.0
     """Seconds that its tries waited in the queue."""
+    waiting_since: float | None = None
+    """Since when its latest try waits there; None where that wait is over."""
     has_spoken: bool = False
     """Whether text has been handed on; then it is not tried again."""
     ticket: Ticket | None = None
@@ -50,6 +52,10 @@ class Call(Generic[T]):
     next_at: str | None = None
     """Where the next try should go; None for wherever its turn comes first."""
     failures: list[FailedTry] = field(default_factory=list)
+    missing_at: set[str] = field(default_factory=set)
+    """Servers that have said to it that its model is missing."""
+    has_looked_around: bool = False
+    """Whether the other servers have been asked for their models on its behalf."""
     pulled_at: set[str] = field(default_factory=set)
     """Servers where its model was missing, and has been pulled, or could not be."""
 
@@ -69,8 +75,22 @@ class Call(Generic[T]):
         return heard
 
     def account(self, usage: Usage) -> Usage:
-        """Add the waits for a slot to what the answer cost, and the whole to the task's account."""
-        whole = usage.model_copy(update={"slot_wait": self.slot_wait})
+        """Return what the answer cost with the waits for a slot, which are in the task's account already."""
         if self.scope is not None:
-            self.scope.add(whole)
-        return whole
+            self.scope.add(usage)
+        return usage.model_copy(update={"slot_wait": self.slot_wait})
+
+    def end_wait(self, now: float) -> None:
+        """Count the wait of the latest try, once: it is the task's time whether a slot came or not."""
+        if self.waiting_since is None:
+            return
+        waited, self.waiting_since = now - self.waiting_since, None
+        self.slot_wait += waited
+        if self.scope is not None:
+            self.scope.add(Usage(slot_wait=waited))
+
+    def note_slot(self) -> None:
+        """Note for the task that its request has a slot, so that a failure tells which model and server it met."""
+        if self.scope is not None:
+            self.scope.served = True
+            self.scope.spent.model, self.scope.spent.server = self.model, self.at.name

@@ -5,11 +5,13 @@ there is another server it goes on there.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from functools import partial
 from typing import TypeVar
 
 import structlog
 
-from agents.core.model.blame import Excuses, FailedTry, fault_at_server
+from agents.core.model.blame import Excuses, fault_at_server
 from agents.core.model.call import Call
 from agents.core.model.errors import (
     ModelCircuitOpen,
@@ -18,6 +20,7 @@ from agents.core.model.errors import (
     ModelServerFault,
     ModelUnavailable,
 )
+from agents.core.model.lane import Lane
 from agents.core.model.prober import Prober
 from agents.core.model.retry import retry_delay
 from agents.core.model.server import ModelServer
@@ -56,9 +59,8 @@ class Dispatcher:
             ModelError: the failure of the last try, see model/errors.py; ModelCircuitOpen in its place where that
                 failure was part of an outage (see blame.py).
         """
-        if call.scope is not None:
-            call.scope.asked = True
-        with self._stats.request():
+        noted = nullcontext() if call.scope is None else call.scope.calling(partial(self._was_cut_off_by_outage, call))
+        with self._stats.request(), noted:
             return await self._until_answered(call)
 
     async def _until_answered(self, call: Call[T]) -> T:
@@ -77,10 +79,12 @@ class Dispatcher:
         """Have a missing model pulled where it was asked for, or go on at a server that has it.
 
         Nobody waits for a pull while another server has the model. Where it cannot be pulled, those that have not
-        been asked yet are asked; only then is it missing.
+        been asked yet are asked; only then is it missing. A server's word that it is missing holds for the whole
+        call, whatever its list says, so that no two servers send it to and fro.
         """
         lacking = call.at
-        if call.server is None and (other := self._servers.other_with(call.model, lacking)) is not None:
+        call.missing_at.add(lacking.name)
+        if call.server is None and (other := await self._other_with_model(call)) is not None:
             lacking.models.begin_pull(call.model)
             call.next_at = other.name
             return
@@ -95,6 +99,14 @@ class Dispatcher:
         if call.server is not None or not left:
             raise error
         call.next_at = left[0].name
+
+    async def _other_with_model(self, call: Call[T]) -> ModelServer | None:
+        known = self._servers.other_with(call.model, call.at, call.missing_at)
+        if known is not None or call.has_looked_around:
+            return known
+        call.has_looked_around = True
+        await self._servers.look_around(call.at)
+        return self._servers.other_with(call.model, call.at, call.missing_at)
 
     async def _pull(self, call: Call[T], server: ModelServer) -> None:
         """Return when the call's next try may find its model there. Raises ModelError, as `_go_on_after` too."""
@@ -134,7 +146,9 @@ class Dispatcher:
             raise error
         if task is None:
             raise fault.error if isinstance(error, ModelCircuitOpen) else error
-        if not await self._is_outage(call, fault, error) or not self._excuses.excuse((task.agent, task.id)):
+        is_gone = isinstance(error, ModelUnavailable) and isinstance(error, ModelServerFault)
+        is_outage = is_gone or await self._is_out_of_order(fault.server, fault.began, call.lane)
+        if not is_outage or not self._excuses.excuse((task.agent, task.id)):
             raise fault.error
         if call.has_spoken or call.server is not None or not self._servers.others(fault.server):
             raise ModelCircuitOpen(
@@ -145,8 +159,13 @@ class Dispatcher:
         call.failures.clear()
         call.next_at = None
 
-    async def _is_outage(self, call: Call[T], fault: FailedTry, error: ModelError) -> bool:
-        is_gone = isinstance(error, ModelUnavailable) and isinstance(error, ModelServerFault)
-        if is_gone or fault.server.vitals.failed_since(fault.began):
-            return True
-        return not await self._prober.can_generate(fault.server, call.lane)
+    async def _was_cut_off_by_outage(self, call: Call[T]) -> bool:
+        """Say of a call that was cut off whether the server that it was at is to blame, and its task excused."""
+        task = None if call.scope is None else call.scope.task
+        if task is None or not call.began:
+            return False
+        is_outage = await self._is_out_of_order(call.at, call.began, call.lane)
+        return is_outage and self._excuses.excuse((task.agent, task.id))
+
+    async def _is_out_of_order(self, server: ModelServer, since: float, lane: Lane) -> bool:
+        return server.vitals.failed_since(since) or not await self._prober.can_generate(server, lane)

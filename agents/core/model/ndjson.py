@@ -37,7 +37,7 @@ def parse_object(text: bytes) -> Json:
     """
     try:
         value = json.loads(text)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise ModelServerError("the model server's answer is no JSON: is OLLAMA_URL the address of an Ollama?") from exc
     if not isinstance(value, dict):
         raise ModelServerError(f"the model server's answer is a JSON {type(value).__name__} instead of an object")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from typing import Final
 
 import structlog
@@ -17,16 +18,32 @@ log = structlog.get_logger(__name__)
 SHORTEST_WAIT_SECONDS: Final = 0.05
 """Between two looks at a breaker that says it is time, while another probe is still out."""
 
+OVERLOAD_SECONDS: Final = 1.0
+"""Between a probe that the server was too busy for and the next, where it does not say how long."""
+
+LONGEST_OVERLOAD_SECONDS: Final = 300.0
+"""A `Retry-After` beyond this is not waited for: nothing comes through meanwhile, and one token is little to ask."""
+
 AFTER_CRASH_SECONDS: Final = 5.0
 """Between a probe that failed by a fault of ours and the next."""
 
 
 class Recovery:
-    """Has `probe(server)` called when a breaker says that it is time, one at a time for each server."""
+    """Has `probe(server)` called when a breaker says that it is time, one at a time for each server.
 
-    def __init__(self, servers: ServerGroup, probe: Callable[[ModelServer], Awaitable[object]]) -> None:
+    `sleep` waits between two probes.
+    """
+
+    def __init__(
+        self,
+        servers: ServerGroup,
+        probe: Callable[[ModelServer], Awaitable[object]],
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._servers = servers
         self._probe = probe
+        self._sleep = sleep
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._is_closed = False
         servers.on_change(self._look)
@@ -42,19 +59,24 @@ class Recovery:
                 self._start(server)
 
     def _start(self, server: ModelServer) -> None:
-        task = asyncio.create_task(self._until_closed(server), name=f"model-recovery {server.name}")
+        # In a context of its own: what it logs is not about the task whose failure opened the circuit.
+        task = asyncio.create_task(self._until_closed(server), name=f"model-recovery {server.name}", context=Context())
         self._tasks[server.name] = task
-        task.add_done_callback(lambda _: self._tasks.pop(server.name))
+        task.add_done_callback(lambda _: self._note_end(server))
+
+    def _note_end(self, server: ModelServer) -> None:
+        del self._tasks[server.name]
+        self._look()  # it may have opened again since the task's last look
 
     async def _until_closed(self, server: ModelServer) -> None:
         while server.breaker.state is not CircuitState.CLOSED:
-            await asyncio.sleep(max(server.breaker.time_until_retry, SHORTEST_WAIT_SECONDS))
+            await self._sleep(max(server.breaker.time_until_retry, SHORTEST_WAIT_SECONDS))
             try:
                 await self._try(server)
             except Exception:
                 # A server that nobody probes, and a host that nobody wakes, are worse than any fault of a probe.
                 log.exception("model.probe_crashed", url=server.name)
-                await asyncio.sleep(AFTER_CRASH_SECONDS)
+                await self._sleep(AFTER_CRASH_SECONDS)
 
     async def _try(self, server: ModelServer) -> None:
         if server.breaker.state is CircuitState.CLOSED:
@@ -63,9 +85,11 @@ class Recovery:
             await self._probe(server)
         except ModelUnavailable as error:
             log.debug("model.probe_put_off", url=server.name, reason=str(error))
-            await asyncio.sleep(error.retry_after or SHORTEST_WAIT_SECONDS)
+            await self._sleep(error.retry_after or SHORTEST_WAIT_SECONDS)
         except ModelOverloaded as error:
             log.info("model.probe_failed", url=server.name, reason=str(error))
+            # Its breaker counts no failure, so nothing else makes the next probe wait.
+            await self._sleep(min(error.retry_after or OVERLOAD_SECONDS, LONGEST_OVERLOAD_SECONDS))
         except ModelError as error:
             log.info("model.probe_failed", url=server.name, reason=str(error))
             if not is_server_failure(error):

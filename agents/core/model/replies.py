@@ -75,7 +75,7 @@ def _text_of(body: bytes) -> tuple[bool, str]:
         error = json.loads(body)["error"]
         while isinstance(error, str) and error.startswith("{"):
             error = json.loads(error)["error"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return False, body.decode(errors="replace").strip()[:_SHOWN]
     if isinstance(error, dict):
         error = error.get("message", error)

@@ -1,14 +1,19 @@
 """ServerUrl: the address of a model server, without its secrets."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
+_SEPARATOR: Final = re.compile(r"[\s,;]")
+
 DEFAULT_URL: Final = "http://localhost:11434"
 """Ollama's own default."""
+
+REMEDY: Final = "in a user name or password, write @ as %40, / as %2F, ? as %3F, # as %23 and a comma as %2C"
 
 VARIABLES: Final = ("OLLAMA_URL", "OLLAMA_BASE_URL")
 
@@ -45,10 +50,10 @@ class ServerUrl:
 
 
 def parse_url(text: str) -> ServerUrl:
-    """Read `http://host:port`, with or without scheme, path and `user:password@`.
+    """Read one `http://host:port`, with or without scheme, path and `user:password@`.
 
     Raises:
-        ValueError: it is no http(s) address. The text never shows user name or password.
+        ValueError: it is no http(s) address, or not one alone. The text never shows user name or password.
     """
     full = text.strip() if "://" in text else f"http://{text.strip()}"
     try:
@@ -56,7 +61,10 @@ def parse_url(text: str) -> ServerUrl:
         port = parts.port
     except ValueError:
         raise _refusal(full) from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if "@" in f"{parts.path}{parts.query}{parts.fragment}":
+        # An unquoted / ? or # ends the authority, and the rest of a password would pass for a path.
+        raise ValueError(f"the model server's address has an @ behind its host: {REMEDY}")
+    if parts.scheme not in {"http", "https"} or not parts.hostname or _SEPARATOR.search(parts.hostname):
         raise _refusal(full)
     name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     place = name if port is None else f"{name}:{port}"
@@ -70,6 +78,11 @@ def _credentials(parts: SplitResult) -> tuple[str, str] | None:
 
 
 def _refusal(url: str) -> ValueError:
-    scheme, _, rest = url.partition("://")
-    shown = f"{scheme}://{rest.rpartition('@')[2]}"
-    return ValueError(f"the model server's address {shown!r} is no http address: write it like {DEFAULT_URL}")
+    scheme, mark, rest = url.partition("://")
+    shown = rest.rpartition("@")[2]
+    if scheme.isalpha():  # else it is a piece of a user name and password
+        shown = f"{scheme}{mark}{shown}"
+    return ValueError(
+        f"the model server's address {shown!r} is no http address: write it like {DEFAULT_URL}, "
+        f"and several with a comma between them; {REMEDY}"
+    )

@@ -1,16 +1,22 @@
 """ServerGroup: the servers of one pool, and which of them may be asked."""
 
-from collections.abc import Callable, Iterator, Sequence
+import asyncio
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Final
 
 import structlog
 
 from agents.core.circuit_breaker import CircuitState
+from agents.core.model.errors import ModelError
 from agents.core.model.names import is_installed
 from agents.core.model.server import ModelServer
 from agents.core.request_queue import RequestQueue
 
 log = structlog.get_logger(__name__)
+
+LOOK_SECONDS: Final = 2.0
+"""For a server's list of models, which Ollama answers from memory, busy or not."""
 
 _BEST_FIRST: Final = (CircuitState.CLOSED, CircuitState.HALF_OPEN, CircuitState.OPEN)
 
@@ -96,9 +102,14 @@ class ServerGroup:
         """Return where to go on with a request that failed somewhere: where its model is known to be, else anywhere."""
         return self.other_with(model, failed) or next(iter(self.others(failed)), None)
 
-    def other_with(self, model: str, but: ModelServer) -> ModelServer | None:
-        """Return another usable server that is known to have a model."""
-        return next((s for s in self.others(but) if is_installed(model, s.models.installed)), None)
+    def other_with(self, model: str, but: ModelServer, missing_at: Collection[str] = ()) -> ModelServer | None:
+        """Return another usable server that is known to have a model. Of those named in `missing_at`, none has it."""
+        others = (server for server in self.others(but) if server.name not in missing_at)
+        return next((server for server in others if is_installed(model, server.models.installed)), None)
+
+    async def look_around(self, but: ModelServer) -> None:
+        """Ask the usable servers but one for their lists of models; what does not answer at once stays as known."""
+        await asyncio.gather(*(_refresh(server) for server in self.others(but)))
 
     def on_change(self, listener: Callable[[], object]) -> None:
         """Have `listener()` called after each transition of a breaker."""
@@ -118,3 +129,9 @@ class ServerGroup:
             else:
                 self._queue.open_server(server.place)
         log.info("pool.servers", usable=[server.name for server in usable], of=len(self._servers))
+
+
+async def _refresh(server: ModelServer) -> None:
+    with contextlib.suppress(ModelError, TimeoutError):
+        async with asyncio.timeout(LOOK_SECONDS):
+            await server.models.refresh()

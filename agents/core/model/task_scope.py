@@ -9,8 +9,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 
+from agents.core.model.thread_calls import ThreadCalls
 from bus.spent import Spent
 from schemas import Priority, TaskMessage, Usage
+
+Judge = Callable[[], Awaitable[bool]]
+"""Says of one call that was cut off whether its server is out of order, after asking it for a token."""
 
 OnChunk = Callable[[str], Awaitable[None]]
 """Awaited with each piece of answer text, in order, as it arrives. Its own time counts to no gap timeout."""
@@ -30,10 +34,33 @@ class TaskScope:
     """Whether a model has been asked."""
     served: bool = False
     """Whether a request has had a slot at the model server."""
+    unanswered: list[Judge] = field(default_factory=list)
+    """One for each call of a model that is under way, or was cut off."""
+    thread_calls: ThreadCalls = field(default_factory=ThreadCalls)
+    """What threads ask for the task."""
 
     def is_waiting(self) -> bool:
         """Whether all that was done so far is waiting for a slot at the model server."""
         return self.asked and not self.served
+
+    @contextmanager
+    def calling(self, judge: Judge) -> Iterator[None]:
+        """Keep `judge` for the time of one call. Of one that is cancelled it stays, to be asked for its verdict."""
+        self.asked = True
+        self.unanswered.append(judge)
+        try:
+            yield
+        except Exception:
+            self.unanswered.remove(judge)
+            raise
+        self.unanswered.remove(judge)
+
+    async def met_outage(self) -> bool:
+        """Say, once the work was cut off, whether a server that it waited for is out of order."""
+        for judge in self.unanswered:
+            if await judge():
+                return True
+        return False
 
     @property
     def usage(self) -> Usage:

@@ -98,12 +98,12 @@ class Tries:
         request_id = uuid4().hex
         self._pending.add(request_id)
         call.ticket = call.ticket or self._queue.ticket()
+        call.waiting_since = self._clock()
         wished = call.server or call.next_at
         try:
             result: T = await self._queue.submit_and_wait(
                 self._in_slot,
                 call,
-                self._clock(),
                 past_breaker=past_breaker,
                 priority=call.priority,
                 lane=call.lane,
@@ -114,16 +114,16 @@ class Tries:
                 place=call.ticket,
             )
         finally:
+            call.end_wait(self._clock())
             self._pending.discard(request_id)
         return result
 
-    async def _in_slot(self, call: Call[T], asked_at: float, *, past_breaker: bool) -> T:
+    async def _in_slot(self, call: Call[T], *, past_breaker: bool) -> T:
         call.at = server = self._servers.at(current_server())
         call.began = self._clock()
-        call.slot_wait += call.began - asked_at
+        call.end_wait(call.began)
         call.pulls_seen = server.models.pulls(call.model)
-        if call.scope is not None:
-            call.scope.served = True
+        call.note_slot()
         if past_breaker and server.breaker.state is not CircuitState.CLOSED:
             return await self._on_connection(call, server)
         return await server.breaker.call(self._on_connection, call, server)

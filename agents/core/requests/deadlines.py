@@ -1,21 +1,32 @@
-"""Deadlines: which waiting requests have waited too long."""
+"""Deadlines: which open requests have come to their deadline."""
 
-from heapq import heappop, heappush
+from bisect import bisect_left, bisect_right, insort
+from operator import itemgetter
+from typing import Final
+
+from agents.core.requests.record import Request
+
+_DEADLINE: Final = itemgetter(0)
 
 
 class Deadlines:
-    """The deadlines of requests, the nearest first. One that is over by then costs nothing but its memory."""
+    """The requests that have a deadline, the nearest first, from `add` to `discard`."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, str]] = []
+        self._line: list[tuple[float, Request]] = []
 
-    def add(self, request_id: str, deadline: float) -> None:
-        """Watch a request."""
-        heappush(self._heap, (deadline, request_id))
+    def add(self, request: Request) -> None:
+        """Watch a request, if it has a deadline."""
+        if request.deadline is not None:
+            insort(self._line, (request.deadline, request), key=_DEADLINE)
 
-    def passed(self, now: float) -> list[str]:
-        """Forget and return the requests whose deadline has come, in its order."""
-        ids = []
-        while self._heap and self._heap[0][0] <= now:
-            ids.append(heappop(self._heap)[1])
-        return ids
+    def discard(self, request: Request) -> None:
+        """Watch a request no longer, if it is watched: it has ended."""
+        if request.deadline is not None:
+            first = bisect_left(self._line, request.deadline, key=_DEADLINE)
+            last = bisect_right(self._line, request.deadline, key=_DEADLINE)
+            self._line[first:last] = [pair for pair in self._line[first:last] if pair[1] is not request]
+
+    def passed(self, now: float) -> list[Request]:
+        """Return the requests whose deadline has come, in its order."""
+        return [request for _, request in self._line[: bisect_right(self._line, now, key=_DEADLINE)]]

@@ -103,8 +103,8 @@ class RequestRunner:
             self.schedule.remove(request.id)
 
     def _watch_deadline(self, request: Request) -> None:
+        self._deadlines.add(request)
         if request.deadline is not None:
-            self._deadlines.add(request.id, request.deadline)
             seconds = max(0.0, request.deadline - self._clock())
             request.alarm = asyncio.get_running_loop().call_later(seconds, self._ring, request)
 
@@ -120,9 +120,8 @@ class RequestRunner:
     def _start_what_may(self) -> None:
         now = self._clock()
         # A late loop may free a slot before it rings an alarm.
-        for request_id in self._deadlines.passed(now):
-            if request_id in self.book.open:
-                self._expire(self.book.open[request_id])
+        for request in self._deadlines.passed(now):
+            self._expire(request)
         while not self.stopped and (start := self.schedule.start(now)) is not None:
             self._start(self.book.open[start.entry.id], start.server, now)
 
@@ -182,6 +181,7 @@ class RequestRunner:
     def _settle(self, request: Request, outcome: Outcome) -> None:
         if request.alarm is not None:
             request.alarm.cancel()
+        self._deadlines.discard(request)
         self.book.settle(request, outcome)
         self.statistics.ended[outcome.status] += 1
         log.debug("request.finished", queue=self.name, id=request.id, status=outcome.status.value)

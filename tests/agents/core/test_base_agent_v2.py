@@ -91,6 +91,12 @@ def test_tuning_arguments_reach_the_settings(tmp_path: Path) -> None:
     assert (Worker().max_concurrent_tasks, Worker().settings.max_ollama_connections) == (3, 2)
 
 
+def test_the_config_that_an_agent_may_print_holds_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AMQP_URL", "amqp://me:hunter2@broker/")
+    agent = Worker()
+    assert (agent.config["amqp_url"], agent.settings.amqp_url) == ("amqp://broker/", "amqp://me:hunter2@broker/")
+
+
 def test_a_bad_argument_is_refused_with_a_sentence() -> None:
     with pytest.raises(SettingsError, match="setting max_concurrent_tasks = 0"):
         Worker(max_concurrent_tasks=0)

@@ -20,7 +20,7 @@ from agents.core.ollama_pool import OllamaConnectionPool
 from agents.core.request_queue import RequestQueue
 from tests.support.pools import MakePool, bounded, fragile, pool_maker
 from tests.support.scripted_fleet import ScriptedFleet
-from tests.support.scripted_ollama import refusal, streamed
+from tests.support.scripted_ollama import missing, refusal, streamed
 from tests.support.waiting import wait_until
 
 
@@ -197,6 +197,56 @@ async def test_a_model_that_one_server_lacks_is_pulled_there_and_asked_where_it_
     await wait_until(lambda: pool.servers.first.models.installed == ["tinyllama:latest"], what="the pull's end")
     assert len(fleet["a"].asked("/api/pull")) == 1
     assert fleet["b"].asked("/api/pull") == []
+
+
+async def test_nobody_waits_for_a_pull_while_a_server_has_the_model_that_has_never_been_asked(
+    make: MakePool, fleet: ScriptedFleet
+) -> None:
+    fleet["a"].installed = []
+    fleet["a"].pull_lines = [{"error": "nobody may wait for this"}]
+    assert (await make().complete(GenerateRequest(prompt="Hi"))).server == "http://b"
+    assert len(fleet["a"].asked("/api/pull")) == 1
+    assert fleet["b"].asked("/api/pull") == []
+
+
+async def test_a_server_that_does_not_list_its_models_is_not_waited_for(
+    make: MakePool, fleet: ScriptedFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents.core.model.servers.LOOK_SECONDS", 0.01)
+    fleet["a"].installed = []
+    fleet["b"].silence = asyncio.Event()
+    (completion,) = await bounded(make().complete(GenerateRequest(prompt="Hi")))
+    assert completion.server == "http://a"
+    assert len(fleet["a"].asked("/api/pull")) == len(fleet["b"].asked("/api/tags")) == 1
+
+
+async def test_the_lists_of_models_are_asked_for_once_in_a_call(make: MakePool, fleet: ScriptedFleet) -> None:
+    for one in fleet.servers.values():
+        one.installed, one.pull_lines = [], [{"error": "file does not exist"}]
+    with pytest.raises(ModelNotFound):
+        await make().generate("Hi")
+    assert [len(one.asked("/api/tags")) for one in fleet.servers.values()] == [0, 1]
+
+
+@pytest.mark.parametrize("names", ["a", "ab", "abc"])
+@pytest.mark.parametrize("auto_pull", [True, False])
+@pytest.mark.parametrize("lists_it", [True, False], ids=["it is in their lists", "it is in none"])
+async def test_a_model_that_stays_missing_after_its_pull_is_missing_after_a_few_tries(
+    naps: list[float], names: str, *, auto_pull: bool, lists_it: bool
+) -> None:
+    fleet = ScriptedFleet(names)
+    for one in fleet.servers.values():
+        one.installed = ["ghost:latest"] if lists_it else []
+        one.script.extend([missing("ghost:latest")] * 100)
+    async with pool_maker(fleet, naps) as build:
+        pool = build(auto_pull=auto_pull)
+        await pool.refresh_models()
+        with pytest.raises(ModelNotFound):
+            await bounded(pool.generate("Hi", model="ghost"))
+    tries = [len(fleet.prompts(name)) for name in names]
+    assert all(1 <= count <= 3 for count in tries), tries
+    pulls = [len(fleet[name].asked("/api/pull")) for name in names]
+    assert all(auto_pull <= count <= 2 * auto_pull for count in pulls), pulls
 
 
 async def test_a_model_that_no_server_is_known_to_have_is_pulled_where_it_was_asked_for(

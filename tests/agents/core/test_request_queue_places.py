@@ -171,3 +171,15 @@ async def test_a_deadline_means_nothing_to_a_request_that_is_done() -> None:
         stats = queue.get_stats()
     assert not errors
     assert (stats["timeout_requests"], stats["cancelled_requests"], stats["completed_requests"]) == (0, 1, 1)
+
+
+async def test_a_request_does_not_inherit_the_deadline_of_an_earlier_one_of_its_id() -> None:
+    now = 0.0
+    gate = asyncio.Event()
+    async with RequestQueue(max_concurrent=1, clock=lambda: now) as queue:
+        assert await queue.submit_and_wait(add, 1, request_id="again", deadline=1000.0) == 1
+        await queue.submit(gate.wait)
+        await queue.submit(add, 2, request_id="again")
+        now = 1000.0
+        gate.set()
+        assert await queue.get_result("again", timeout=5) == 2

@@ -123,6 +123,10 @@ def test_no_password_is_shown_by_an_error_or_a_repr() -> None:
     assert "setting amqp_url = ***" in str(caught.value)
     settings = load_settings(None, amqp_url="amqp://me:secret@host/", ollama_url="http://me:secret@host")
     assert "secret" not in repr(settings)
+    assert "secret" not in repr(settings.shown)
+    assert (settings.shown["amqp_url"], settings.shown["ollama_url"]) == ("amqp://host/", "http://host")
+    assert settings.shown["backend_url"] is None
+    assert settings.shown.keys() == Settings.model_fields.keys()
 
 
 def test_folders_with_agents_are_separated_as_in_path(monkeypatch: pytest.MonkeyPatch) -> None:

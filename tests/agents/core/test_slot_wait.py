@@ -101,6 +101,7 @@ async def test_an_attempt_that_was_served_once_and_waits_again_counts() -> None:
     async with contest(hasty, ScriptedOllama()) as slot:
         await slot.world.client.submit("hasty", "twice")
         await hasty.once.wait()
+        await slot.ollama.arrivals(1)  # that of the first question
         await slot.occupy_slot()
         hasty.again.set()
         told = await slot.next(EventKind.RETRYING)

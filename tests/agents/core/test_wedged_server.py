@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from agents import CircuitState, Host
+from agents import BaseAgentV2, CircuitState, Host
 from agents.core.model.breaker import breaker_of
 from agents.core.ollama_pool import OllamaConnectionPool
-from schemas import TaskError, TaskResult, TaskStatus
+from schemas import TaskError, TaskMessage, TaskResult, TaskStatus
 from tests.support.agent_world import AgentWorld, Asker, connected_client, memory_url, settings_for
 from tests.support.scripted_ollama import ScriptedOllama
 from tests.support.waiting import wait_until
@@ -41,8 +41,16 @@ class Watched(AgentWorld):
         await wait_until(lambda: (consumer.state, consumer.held) == ("paused", 0), timeout=30, what="the pause")
 
 
+class AskerInAThread(BaseAgentV2):
+    """Asks the model as agents of the first version do."""
+
+    async def process_task(self, task: TaskMessage) -> str:
+        """Return the model's answer to the prompt."""
+        return str(await asyncio.to_thread(self.query_ollama_sync, task.prompt or ""))
+
+
 @asynccontextmanager
-async def asking(ollama: ScriptedOllama, **given: Any) -> AsyncIterator[Watched]:
+async def asking(ollama: ScriptedOllama, agent: type[BaseAgentV2] = Asker, **given: Any) -> AsyncIterator[Watched]:
     """Run one agent in front of a server that gets half a second for an answer."""
     settings = settings_for(memory_url(), **{"breaker_recovery": 0.2} | given)
     pool = OllamaConnectionPool(
@@ -55,7 +63,7 @@ async def asking(ollama: ScriptedOllama, **given: Any) -> AsyncIterator[Watched]
     async with (
         connected_client(settings) as client,
         client.results() as results,
-        Host([Asker(name="asker")], settings, pool=pool) as host,
+        Host([agent(name="asker")], settings, pool=pool) as host,
         asyncio.timeout(30),
     ):
         yield Watched(host, client, ollama, results)
@@ -123,6 +131,54 @@ async def test_one_task_and_one_token_tell_that_a_server_is_wedged() -> None:
         await world.submitted(1)
         await world.paused()
         assert [body["options"].get("num_predict") == 1 for body in ollama.asked("/api/generate")] == [False, True]
+
+
+@pytest.mark.parametrize("limit", [0.2, 0.8], ids=["in the try", "while the witness is asked"])
+@pytest.mark.parametrize("agent", [Asker, AskerInAThread])
+async def test_an_attempt_s_own_limit_that_ends_it_at_a_wedged_server_costs_no_attempt(
+    agent: type[BaseAgentV2], limit: float
+) -> None:
+    ollama = ScriptedOllama()
+    wedge(ollama, lists_models=True)
+    async with asking(ollama, agent, task_timeout=limit, breaker_failures=100) as world:
+        await world.submitted(4, max_attempts=1)
+        await world.paused()
+        heal(ollama)
+        results = (await world.ended(4)).values()
+        assert {(result.status, result.attempt, result.history) for result in results} == {
+            (TaskStatus.COMPLETED, 1, ())
+        }
+
+
+async def test_one_attempt_s_limit_and_one_token_tell_that_a_server_is_wedged() -> None:
+    ollama = ScriptedOllama()
+    wedge(ollama, lists_models=True)
+    async with asking(ollama, task_timeout=0.2, breaker_failures=5, breaker_recovery=60) as world:
+        await world.submitted(1)
+        await world.paused()
+        assert [body["options"].get("num_predict") == 1 for body in ollama.asked("/api/generate")] == [False, True]
+
+
+async def test_a_deadline_that_passes_at_a_wedged_server_is_one_and_has_the_server_found_out() -> None:
+    ollama = ScriptedOllama()
+    wedge(ollama, lists_models=True)
+    async with asking(ollama, breaker_failures=5, breaker_recovery=60) as world:
+        (task,) = await world.submitted(1, timeout=0.2)
+        assert (await world.ended(1))[task].status is TaskStatus.EXPIRED
+        await world.paused()
+        assert world.host.pool.breaker.state is CircuitState.OPEN
+
+
+async def test_an_attempt_s_own_limit_at_a_server_that_answers_others_uses_an_attempt() -> None:
+    async with asking(EndlessFor("question 0"), task_timeout=0.3) as world:
+        endless, *others = await world.submitted(4, max_attempts=2)
+        results = await world.ended(4)
+        assert {results[task].status for task in others} == {TaskStatus.COMPLETED}
+        assert (results[endless].status, results[endless].attempt) == (TaskStatus.FAILED, 2)
+        error = results[endless].error
+        assert isinstance(error, TaskError)
+        assert error.code == "timeout"
+        assert world.host.pool.breaker.get_stats()["trip_count"] == 0
 
 
 async def test_a_task_whose_answer_is_too_long_uses_its_attempts_and_the_others_go_on() -> None:

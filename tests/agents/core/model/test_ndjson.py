@@ -34,6 +34,7 @@ def test_a_line_holds_an_object() -> None:
     [
         (b"<html>", "is no JSON: is OLLAMA_URL the address of an Ollama"),
         (b"\xff", "is no JSON"),
+        (b'{"a":' * 100_000, "is no JSON"),
         (b"[1]", "is a JSON list instead of an object"),
     ],
 )

@@ -1,18 +1,22 @@
 import asyncio
 import time
+from typing import Any
 
+import httpx
 import pytest
+import structlog
 
 from agents.core.model.errors import ModelPoolClosed
 from agents.core.model.lane import Lane
 from agents.core.model.memory_watch import MemoryWatch
 from agents.core.model.pool_queue import pool_queue
-from agents.core.model.prober import Prober
+from agents.core.model.prober import Prober, witness_seconds
 from agents.core.model.statistics import PoolStats
+from agents.core.model.timeouts import ModelTimeouts
 from agents.core.model.tries import Tries
 from agents.core.ollama_pool import OllamaConnectionPool
 from agents.core.request_queue import RequestQueue
-from tests.support.scripted_ollama import ScriptedOllama
+from tests.support.scripted_ollama import Json, ScriptedOllama, answer
 
 LANE = Lane("tinyllama:latest")
 
@@ -32,6 +36,40 @@ async def test_a_queue_that_closes_says_nothing_of_the_server(server: ScriptedOl
         with pytest.raises(ModelPoolClosed):
             await prober.can_generate(pool.servers.first, LANE)
         assert pool.servers.first.is_usable
+
+
+@pytest.mark.parametrize(("load", "first_token"), [(0.02, 30.0), (30.0, 0.02)])
+async def test_a_witness_has_the_shorter_of_the_two_patiences_for_a_first_line(
+    server: ScriptedOllama, load: float, first_token: float
+) -> None:
+    server.gate = asyncio.Event()
+    queue, timeouts = pool_queue(["http://ollama"], 1, 1), ModelTimeouts(load=load, first_token=first_token)
+    async with (
+        queue,
+        OllamaConnectionPool("http://ollama", queue=queue, transport=server.transport, timeouts=timeouts) as pool,
+        asyncio.timeout(5),
+    ):
+        assert not await prober_of(pool, queue).can_generate(pool.servers.first, LANE)
+        assert not pool.servers.first.is_usable
+
+
+def test_a_witness_waits_two_minutes_by_default() -> None:
+    assert witness_seconds(ModelTimeouts()) == 120
+
+
+async def test_a_witness_asks_and_logs_in_nobody_s_name(server: ScriptedOllama) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def note(_: Json) -> httpx.Response:
+        seen.append(structlog.contextvars.get_contextvars())
+        return answer("ok")
+
+    server.script.append(note)
+    queue = pool_queue(["http://ollama"], 1, 1)
+    async with queue, OllamaConnectionPool("http://ollama", queue=queue, transport=server.transport) as pool:
+        with structlog.contextvars.bound_contextvars(task="the one that failed"):
+            assert await prober_of(pool, queue).can_generate(pool.servers.first, LANE)
+    assert seen == [{}]
 
 
 async def test_one_who_stops_waiting_leaves_the_witness_to_the_others(server: ScriptedOllama) -> None:

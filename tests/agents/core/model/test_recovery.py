@@ -7,12 +7,13 @@ from functools import partial
 
 import httpx
 import pytest
+import structlog
 
 from agents.core.circuit_breaker import CircuitBreaker, CircuitState
-from agents.core.model.errors import ModelServerFault
+from agents.core.model.errors import ModelOverloaded, ModelServerFault
 from agents.core.model.limits import PoolLimits
 from agents.core.model.pool_queue import pool_queue
-from agents.core.model.recovery import Recovery
+from agents.core.model.recovery import LONGEST_OVERLOAD_SECONDS, OVERLOAD_SECONDS, Recovery
 from agents.core.model.server import ModelServer, make_servers
 from agents.core.model.servers import ServerGroup
 from agents.core.ollama_client import OllamaClient
@@ -66,6 +67,82 @@ async def test_a_circuit_that_somebody_else_closes_needs_no_probe(
     assert server.requests == []
 
 
+def one_server(server: ScriptedOllama) -> tuple[ModelServer, ServerGroup]:
+    """A server with a quick breaker, and the group of it alone."""
+    queue, limits = pool_queue(["http://ollama"], 1, 1), PoolLimits(1, 0, 1, 1, 0, 1, 1)
+    client = partial(OllamaClient, transport=server.transport)
+    (only,) = make_servers(
+        {"http://ollama": "http://ollama"}, queue, quick, client, limits, auto_pull=False, clock=time.monotonic
+    )
+    return only, ServerGroup([only], queue)
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "waits"), [(30.0, 30.0), (None, OVERLOAD_SECONDS), (86_400.0, LONGEST_OVERLOAD_SECONDS)]
+)
+async def test_a_server_that_is_too_busy_for_a_probe_is_left_alone_for_as_long_as_it_says(
+    server: ScriptedOllama, retry_after: float | None, waits: float
+) -> None:
+    only, group = one_server(server)
+    naps: list[float] = []
+    probes: list[int] = []
+
+    async def nap(seconds: float) -> None:
+        naps.append(seconds)
+        await asyncio.sleep(0)
+
+    async def busy_once(probed: ModelServer) -> None:
+        probes.append(len(naps))
+        if len(probes) == 1:
+            raise ModelOverloaded("busy", retry_after=retry_after)
+        await probed.breaker.reset()
+
+    recovery = Recovery(group, busy_once, sleep=nap)
+    await only.breaker.force_open()
+    await wait_until(lambda: only.is_usable, what="a closed circuit")
+    first, second = probes
+    assert naps[first:second][0] == waits
+    await recovery.close()
+
+
+async def test_a_circuit_that_opens_in_the_moment_in_which_its_recovery_ends_is_seen_to_as_well(
+    server: ScriptedOllama,
+) -> None:
+    only, group = one_server(server)
+    probes = 0
+
+    async def close(probed: ModelServer) -> None:
+        nonlocal probes
+        probes += 1
+        await probed.breaker.reset()
+        if probes == 1:
+            # It runs once this probe and its recovery are over, and before the callback of the latter's end.
+            opening.append(asyncio.create_task(only.breaker.force_open(), name="opening"))
+
+    opening: list[asyncio.Task[None]] = []
+    recovery = Recovery(group, close)
+    await only.breaker.force_open()
+    await wait_until(lambda: probes == 2, what="the second recovery")
+    assert only.is_usable
+    await recovery.close()
+
+
+async def test_recovery_logs_nothing_in_the_name_of_the_task_that_failed(server: ScriptedOllama) -> None:
+    only, group = one_server(server)
+    seen: list[dict[str, object]] = []
+
+    async def close(probed: ModelServer) -> None:
+        seen.append(structlog.contextvars.get_contextvars())
+        await probed.breaker.reset()
+
+    recovery = Recovery(group, close)
+    with structlog.contextvars.bound_contextvars(task="the one that failed"):
+        await only.breaker.force_open()
+    await wait_until(lambda: only.is_usable, what="a closed circuit")
+    assert seen == [{}]
+    await recovery.close()
+
+
 async def test_a_second_outage_is_seen_to_as_well(pool: OllamaConnectionPool) -> None:
     for _ in range(2):
         await pool.breaker.force_open()
@@ -93,13 +170,9 @@ async def test_a_probe_that_crashes_is_not_the_last(server: ScriptedOllama, monk
             raise ZeroDivisionError("a fault of ours")
         await probed.breaker.reset()
 
-    queue, limits = pool_queue(["http://ollama"], 1, 1), PoolLimits(1, 0, 1, 1, 0, 1, 1)
-    client = partial(OllamaClient, transport=server.transport)
-    servers = make_servers(
-        {"http://ollama": "http://ollama"}, queue, quick, client, limits, auto_pull=False, clock=time.monotonic
-    )
-    recovery = Recovery(ServerGroup(servers, queue), crash_once)
-    await servers[0].breaker.force_open()
-    await wait_until(lambda: servers[0].is_usable, what="a closed circuit")
+    only, group = one_server(server)
+    recovery = Recovery(group, crash_once)
+    await only.breaker.force_open()
+    await wait_until(lambda: only.is_usable, what="a closed circuit")
     assert probes == 2
     await recovery.close()

@@ -89,3 +89,7 @@ def test_a_long_page_is_cut() -> None:
 
 def test_an_error_that_only_looks_like_json_is_shown_as_it_is() -> None:
     assert str(error_of_reply(400, b'{"error": "{not json"}')).endswith('{not json"}')
+
+
+def test_an_error_that_is_nested_beyond_reason_is_shown_as_it_is() -> None:
+    assert isinstance(error_of_reply(500, b'{"error":' * 100_000), ModelServerError)

@@ -63,3 +63,19 @@ def test_the_real_environment_is_read_where_none_is_given(monkeypatch: pytest.Mo
 )
 def test_certificates_are_needed_wherever_tls_may_be_spoken(url: str, tls: bool) -> None:
     assert parse_url(url).may_use_tls is tls
+
+
+@pytest.mark.parametrize("text", ["http://a http://b", "http://a;b", "http://a b", "http://a,b", "a;b"])
+def test_several_addresses_are_not_taken_for_one(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no http address: .* and several with a comma between them") as caught:
+        parse_url(text)
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize("password", ["12/hunter", "12?hunter", "12#hunter", "hunter/2", "12/x@hunter", "p://hunter"])
+@pytest.mark.parametrize("scheme", ["", "http://"])
+def test_the_rest_of_an_unquoted_password_is_no_path_and_is_not_shown(scheme: str, password: str) -> None:
+    with pytest.raises(ValueError, match="write @ as %40, / as %2F, \\? as %3F, # as %23") as caught:
+        parse_url(f"{scheme}me:{password}@h:9")
+    assert "hunter" not in str(caught.value)
+    assert "me:" not in str(caught.value)
