@@ -9,7 +9,7 @@ from bus.broker import DEFAULT_EXCHANGE
 from bus.codec import encode_result
 from bus.errors import BusError, PermanentError, ReplyTimeout, RetryableError, UnknownAgent
 from bus.pieces import HELD_MOST, Begun, Gap, Piece, Restart, Step
-from bus.runner import Attempt
+from bus.runner import Attempt, Handler
 from bus.task_stream import TaskStream
 from schemas import EventKind, TaskMessage, TaskResult, TaskStatus
 from tests.support.bus_world import AGENT, Worker, World, completed, within
@@ -31,14 +31,22 @@ def write(attempt: Attempt, *sequences: int) -> None:
         attempt.emit(EventKind.CHUNK, text=f"{sequence} ", sequence=sequence)
 
 
-def writer(*sequences: int, then: Callable[[Attempt], TaskResult] = completed) -> Worker:
-    """A handler that writes these pieces and ends as `then` does."""
+def writer(world: World, *sequences: int, then: Callable[[Attempt], TaskResult] = completed) -> Handler:
+    """A handler that writes these pieces and ends as `then` does once they were heard: a result may overtake them."""
 
-    def act(attempt: Attempt) -> TaskResult:
-        write(attempt, *sequences)
+    async def handle(attempt: Attempt) -> TaskResult:
+        await write_and_hear(world, attempt, *sequences)
         return then(attempt)
 
-    return Worker(act)
+    return handle
+
+
+async def write_and_hear(world: World, attempt: Attempt, *sequences: int) -> None:
+    async with world.client.events(task_id=attempt.task.id) as events:
+        write(attempt, *sequences)
+        async for event in events:
+            if event.data.get("sequence") == sequences[-1]:
+                return
 
 
 def whole(count: int) -> str:
@@ -76,13 +84,12 @@ async def test_the_end_of_an_answer_is_there_even_if_its_result_overtakes_it(wor
 
 
 async def test_a_retry_is_told_before_its_text(world: World) -> None:
-    def act(attempt: Attempt) -> TaskResult:
-        write(attempt, 0, 1)
+    def fail_once(attempt: Attempt) -> TaskResult:
         if attempt.number == 1:
             raise RetryableError("again")
         return completed(attempt)
 
-    async with world.consumer(Worker(act)), world.client.stream(AGENT, "x") as stream:
+    async with world.consumer(writer(world, 0, 1, then=fail_once)), world.client.stream(AGENT, "x") as stream:
         steps = await within(steps_of(stream))
         result = await stream.result()
     pieces = ["0 ", "1 "]
@@ -105,13 +112,13 @@ async def test_a_host_that_is_lost_makes_its_text_void(world: World) -> None:
                 Piece("0 ", 1),
                 Piece("1 ", 1),
             ]
-        async with world.consumer(writer(0)):
+        async with world.consumer(writer(world, 0)):
             rest = await within(steps_of(stream))
     assert rest == [Restart(1), Begun(1, "host-1"), Piece("0 ", 1)]
 
 
 async def test_a_lost_piece_is_noticed_and_the_result_holds_the_whole(world: World) -> None:
-    async with world.consumer(writer(0, 2)), world.client.stream(AGENT, "x") as stream:
+    async with world.consumer(writer(world, 0, 2)), world.client.stream(AGENT, "x") as stream:
         steps = await within(steps_of(stream))
         assert steps == [Begun(1, "host-1"), Piece("0 ", 1), Gap(1), Piece("2 ", 1)]
         assert (stream.missed, (await stream.result()).result) == (1, "x")
@@ -138,7 +145,7 @@ async def test_every_kind_of_end_ends_the_stream(world: World) -> None:
     def fail(attempt: Attempt) -> TaskResult:
         raise PermanentError(f"cannot {attempt.task.prompt}")
 
-    async with world.consumer(writer(0, then=fail)):
+    async with world.consumer(writer(world, 0, then=fail)):
         async with world.client.stream(AGENT, "fly") as stream:
             assert await within(text_of(stream)) == "0 "
             assert (await stream.result()).status is TaskStatus.FAILED
@@ -173,7 +180,7 @@ async def test_an_impatient_reader_may_wait_again(world: World) -> None:
         attempt = await worker.next()
         with pytest.raises(TimeoutError):
             await within(stream.result(), 0.05)
-        write(attempt, 0, 1)
+        await within(write_and_hear(world, attempt, 0, 1))
         worker.leave.set()
         assert (await within(stream.result())).result == "x"
         assert await text_of(stream) == "0 1 "
@@ -214,8 +221,12 @@ async def test_the_connection_may_be_cut_while_an_answer_is_read(world: World) -
 
 async def test_a_task_made_elsewhere_is_followed_as_it_is(world: World) -> None:
     task = TaskMessage(agent=AGENT, prompt="made")
-    async with world.consumer(Worker()), world.client.watch(task) as stream:
-        assert await within(steps_of(stream)) == [Begun(1, "host-1"), Piece("made", 1)]
+    worker = Worker(hold=True)
+    async with world.consumer(worker), world.client.watch(task) as stream:
+        reading = stream.steps()
+        assert await within(anext(reading)) == Begun(1, "host-1")
+        worker.leave.set()
+        assert [step async for step in reading] == [Piece("made", 1)]
         assert (await stream.result()).task_id == task.id
 
 
@@ -223,7 +234,7 @@ async def test_the_events_of_other_tasks_are_none_of_its_business(world: World) 
     for number in range(3):
         await world.client.submit(AGENT, str(number))
     # As a binding key, this id takes the events of all tasks; the others run first.
-    async with world.client.stream(AGENT, "x", id="#") as stream, world.consumer(writer(0)):
+    async with world.client.stream(AGENT, "x", id="#") as stream, world.consumer(writer(world, 0)):
         assert await within(steps_of(stream)) == [Begun(1, "host-1"), Piece("0 ", 1)]
 
 
