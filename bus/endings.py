@@ -2,12 +2,13 @@
 
 Asked where a second result could contradict the first: somebody may have given the task one in the instant before its
 acknowledgement was lost, or while this host waited for a connection. Without the log, or if it cannot be read in time,
-a second and marked result is published, since a lost one would be worse.
+a second and marked result is published, since a lost one would be worse. Asked as well for a result that was too large
+to be kept here, when somebody asks for it again.
 """
 
 import asyncio
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -39,17 +40,17 @@ class Endings:
         self._log = topology.results_log
         self._looks = asyncio.Semaphore(LOOKS)
 
-    async def find(self, task: TaskMessage) -> TaskResult | None:
-        """Return the terminal result that `task` has already, if it is known."""
+    async def find(self, task: TaskMessage, ended_at: datetime | None = None) -> TaskResult | None:
+        """Return the terminal result that `task` has already, if it is known; `ended_at` says where to look for it."""
+        since = max(task.created_at, now() - LOOK_BACK) if ended_at is None else ended_at
         try:
             async with asyncio.timeout(LOOK_SECONDS), self._looks:
-                return await self._look_for(task)
+                return await self._look_for(task, read_from(since))
         except (BusError, TimeoutError) as error:
             log.debug("endings.unknown", task=task.id, reason=str(error) or "timed out")
             return None
 
-    async def _look_for(self, task: TaskMessage) -> TaskResult | None:
-        since = max(read_from(task.created_at), now() - LOOK_BACK)
+    async def _look_for(self, task: TaskMessage, since: datetime) -> TaskResult | None:
         async with aclosing(self._broker.read_log(self._log, since)) as messages:
             async for message in messages:
                 if (result := _result_of(message, task)) is not None:

@@ -124,6 +124,10 @@ class InFlight:
         """Whether the task has ended here, or this delivery was replaced here by a copy."""
         return self._ended.get(incoming.key, -1) >= incoming.envelope.copies
 
+    def is_over(self, incoming: IncomingTask) -> bool:
+        """Whether the task has its result from here; a copy that replaced it may still be on its way to one."""
+        return self._ended.get(incoming.key) == _FOR_EVER
+
     def explains(self, incoming: IncomingTask) -> bool:
         """Whether it is known here why this task comes again: it is held, has ended, or was handed back here."""
         was_returned = self._returned.get(incoming.key, -1) == incoming.envelope.copies

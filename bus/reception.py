@@ -24,7 +24,7 @@ from bus.patience import Patience
 from bus.retry import RetryPolicy
 from bus.returns import Returns
 from bus.runner import Runner
-from bus.settlement import Settlement, acknowledge
+from bus.settlement import Settlement
 from bus.slots import Slots, Turn
 from bus.suspects import SETTLING_SECONDS, Suspects, is_suspect
 from bus.task_publisher import TaskPublisher
@@ -99,6 +99,11 @@ class Reception:
         return self._runner.running
 
     @property
+    def waiting(self) -> int:
+        """Of the handlers that run, those that only wait for their turn."""
+        return self._runner.waiting
+
+    @property
     def ended(self) -> Counter[TaskStatus]:
         """Terminal results so far, by status."""
         return self._settlement.ended
@@ -164,8 +169,7 @@ class Reception:
         if self._inflight.join(incoming, delivery):
             log.info("delivery.joined", agent=self._agent, task=incoming.task.id)
         elif self._inflight.has_ended(incoming):
-            log.info("delivery.duplicate", agent=self._agent, task=incoming.task.id)
-            await acknowledge(delivery)
+            await self._settlement.settle_duplicate(incoming, delivery)
         else:
             returned = self._inflight.was_returned(incoming) or told
             known = self._known(incoming, came_back=delivery.redelivered and not returned)

@@ -8,6 +8,8 @@ from typing import Final, TypeVar
 
 import structlog
 
+from bus.answers import Answers, Asker, asker_of, other_asker
+from bus.codec import IncomingTask
 from bus.connection import back_off
 from bus.endings import Endings
 from bus.errors import BusError, ConnectionLost, MessageTooLarge, TopologyError, Unroutable
@@ -49,6 +51,7 @@ class Settlement:
         self._publisher = publisher
         self._inflight = inflight
         self._endings = endings
+        self._answers = Answers()
         self.is_leaving = False
         """Whether the host stops. What is then handed back goes as a copy: the next host would take it for a crash."""
         self.ended: Counter[TaskStatus] = Counter()
@@ -62,6 +65,34 @@ class Settlement:
             # A copy is a little larger than what was published. Who came in under the limit by less ends here.
             failure = Failure("task_too_large", str(error), retryable=False)
             await self._carry_out(entry, buried(entry, TaskStatus.FAILED, failure, 0.0, "permanent"))
+
+    async def settle_duplicate(self, incoming: IncomingTask, delivery: Delivery) -> None:
+        """Settle a delivery of a task that has ended here, or goes on as a copy. It is not done again.
+
+        Whoever asks with it gets the one terminal result: now, or once there is one.
+        """
+        log.info("delivery.duplicate", agent=self._agent, task=incoming.task.id)
+        asker = asker_of(delivery.message, incoming.task.id)
+        if asker is not None:
+            repeats = delivery.redelivered or incoming.envelope.was_lost
+            await self._hear(incoming, asker, repeats=repeats)
+        await _tried(delivery.ack())
+
+    async def _hear(self, incoming: IncomingTask, asker: Asker, *, repeats: bool) -> None:
+        """Answer who asks for a task that is not held here; `repeats`: this may be the same asking as before."""
+        if not self._inflight.is_over(incoming):
+            self._answers.expect(incoming.key, asker)
+        elif not (repeats and self._answers.has_told(incoming.key, asker)):
+            await self._answer_again(incoming, asker)
+
+    async def _answer_again(self, incoming: IncomingTask, asker: Asker) -> None:
+        result = self._answers.result(incoming.key)
+        if result is None:
+            result = await self._endings.find(incoming.task, self._answers.ended_at(incoming.key))
+        if result is None:
+            log.warning("duplicate.unanswered", agent=self._agent, task=incoming.task.id, queue=asker.reply_to)
+            return
+        await self._publisher.reply(marked(result), asker)
 
     async def _carry_out(self, entry: Entry, outcome: Outcome) -> None:
         match outcome:
@@ -92,8 +123,7 @@ class Settlement:
     async def _end_as_before(self, entry: Entry, before: TaskResult, dropped: TaskStatus) -> None:
         log.info("task.ended_before", status=before.status.value, dropped=dropped.value)
         # Who gave that result may have ended before the reply was sent.
-        await self._publisher.reply(marked(before), entry.message)
-        await self._acknowledge_all(entry)
+        await self._conclude(entry, marked(before))
 
     async def _hand_back(self, entry: Entry) -> None:
         if self.is_leaving or self._publisher.must_copy_back(entry):
@@ -112,10 +142,9 @@ class Settlement:
         if before is not None:
             await self._end_as_before(entry, before, result.status)
             return
-        await self._publisher.reply(result, entry.message)
         self.ended[result.status] += 1
         log.info("task.ended", status=result.status.value, seconds=round(result.processing_time, 3))
-        await self._acknowledge_all(entry)
+        await self._conclude(entry, result)
 
     async def _publish(self, entry: Entry, result: TaskResult) -> TaskResult | None:
         """Publish a terminal result, or return the one that the task has got meanwhile.
@@ -148,12 +177,31 @@ class Settlement:
         """Publish a copy in the place of what was delivered."""
         entry.is_copied = True
         await self._insist(publish)
-        acknowledged = await _settle_all(entry, lambda delivery: delivery.ack())
+        acknowledged = await _settle_all(entry, lambda delivery: self._leave_to_copy(entry, delivery))
         self._inflight.replaced(entry, acknowledged=acknowledged)
 
-    async def _acknowledge_all(self, entry: Entry) -> None:
-        acknowledged = await _settle_all(entry, lambda delivery: delivery.ack())
+    async def _leave_to_copy(self, entry: Entry, delivery: Delivery) -> None:
+        asker = other_asker(entry.message, delivery.message, entry.task.id)
+        if asker is not None:
+            await self._hear(entry.incoming, asker, repeats=True)
+        await delivery.ack()
+
+    async def _conclude(self, entry: Entry, result: TaskResult) -> None:
+        """Answer all who asked, then acknowledge; also who asks meanwhile."""
+        told: set[Asker] = set()
+        acknowledged = False
+        while entry.deliveries:
+            while (asker := self._untold(entry, told)) is not None:
+                told.add(asker)
+                await self._publisher.reply(result, asker)
+            acknowledged = await _tried(entry.deliveries.pop(0).ack())
         self._inflight.end(entry, acknowledged=acknowledged)
+        self._answers.keep(entry.incoming.key, result, frozenset(told))
+
+    def _untold(self, entry: Entry, told: set[Asker]) -> Asker | None:
+        in_hand = (asker_of(delivery.message, entry.task.id) for delivery in entry.deliveries)
+        askers = (*in_hand, *self._answers.expected(entry.incoming.key))
+        return next((asker for asker in askers if asker is not None and asker not in told), None)
 
     async def _insist(self, publish: Publish[T]) -> T:
         """Publish until it succeeds. Meanwhile the task is unsettled, so nothing is lost whatever happens here."""
@@ -183,11 +231,6 @@ async def _settle_all(entry: Entry, settle: Callable[[Delivery], Awaitable[None]
     while entry.deliveries:
         settled = await _tried(settle(entry.deliveries.pop(0)))
     return settled
-
-
-async def acknowledge(delivery: Delivery) -> None:
-    """Ack one delivery; a lost one comes again and is acked then."""
-    await _tried(delivery.ack())
 
 
 async def _tried(settling: Awaitable[None]) -> bool:

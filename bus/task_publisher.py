@@ -8,6 +8,7 @@ from typing import Any, Final
 import structlog
 
 from bus import codec
+from bus.answers import Asker
 from bus.broker import DEFAULT_EXCHANGE, Broker
 from bus.connection import back_off
 from bus.envelope import LEFT_OUT_HEADER, Envelope, copy_of, dead_letter, repeated
@@ -49,8 +50,8 @@ class TaskPublisher:
         # Not mandatory: nobody has to listen.
         await self._broker.publish(self._topology.results, key, message, mandatory=False, timeout=None, once=True)
 
-    async def reply(self, result: TaskResult, asked: Message) -> None:
-        """Publish a terminal result to `reply_to` as well, where the task has one; its queue may be gone by now."""
+    async def reply(self, result: TaskResult, asked: Message | Asker) -> None:
+        """Publish a terminal result to `reply_to` as well, where there is one; its queue may be gone by now."""
         if not asked.reply_to:
             return None
         message = codec.encode_result(result, correlation_id=asked.correlation_id)

@@ -88,6 +88,28 @@ def test_a_failed_connect_says_where_why_and_what_to_do_without_secrets(
     assert "s3cret" not in str(error)
 
 
+def closed_early() -> BaseException:
+    """Return what aiormq raises when the peer is gone before it has said anything, as RabbitMQ's HTTP server is."""
+    error = exceptions.AMQPConnectionError("Server connection unexpectedly closed. Read 0 bytes but 1 bytes expected")
+    error.__cause__ = asyncio.IncompleteReadError(b"", 1)
+    return error
+
+
+@pytest.mark.parametrize("raised", [closed_early(), StopAsyncIteration()], ids=["asyncio", "uvloop"])
+def test_a_server_of_another_kind_is_told_from_none_at_all(raised: BaseException) -> None:
+    assert str(connect_error(raised, "amqp://u:p@h:8080/")) == (
+        "no RabbitMQ answers at amqp://h:8080/ (what listens there closed the connection before a word of AMQP): "
+        "start it, or set AMQP_URL to where it runs, usually port 5672"
+    )
+
+
+@pytest.mark.parametrize("raised", [closed_early(), TimeoutError(), ConnectionRefusedError()], ids=repr)
+def test_the_port_of_the_management_ui_is_named_as_such(raised: BaseException) -> None:
+    assert str(connect_error(raised, "amqp://u:p@h:15672/")).endswith(
+        "): 15672 is usually the port of its management UI, so set AMQP_URL to that of AMQP, usually 5672"
+    )
+
+
 @pytest.mark.parametrize(
     ("url", "safe"),
     [

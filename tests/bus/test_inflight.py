@@ -95,6 +95,15 @@ def test_what_has_its_result_has_ended_for_ever(inflight: InFlight) -> None:
     assert has_ended(inflight, known("t", copies=999))
 
 
+@pytest.mark.parametrize("has_result", [True, False])
+def test_a_task_that_a_copy_has_replaced_is_not_over(inflight: InFlight, has_result: bool) -> None:
+    held = known("t")
+    entry = begun(inflight, held)
+    assert not inflight.is_over(incoming_of(held))
+    (inflight.end if has_result else inflight.replaced)(entry, acknowledged=True)
+    assert (has_ended(inflight, held), inflight.is_over(incoming_of(held))) == (True, has_result)
+
+
 def test_a_forgotten_task_may_come_again(inflight: InFlight) -> None:
     held = known("t")
     inflight.forget(begun(inflight, held))

@@ -111,5 +111,7 @@ def test_what_has_no_known_time_is_not_older_than_anything() -> None:
 
 def test_one_reason_may_be_left_out() -> None:
     letter = dead_letter_of(BURIED, "worker")
-    assert not Choice(without="exhausted").takes(letter)
-    assert Choice(without="poison").takes(letter)
+    left_out, let_in = Choice(without=frozenset({"exhausted"})), Choice(without=frozenset({"poison"}))
+    assert (left_out.takes(letter), left_out.spares(letter)) == (False, True)
+    assert (let_in.takes(letter), let_in.spares(letter)) == (True, False)
+    assert not Choice(code="other", without=frozenset({"exhausted"})).spares(letter)

@@ -3,10 +3,9 @@
 import asyncio
 
 import pytest
-from pydantic import ValidationError
 
 from bus.codec import encode_report, encode_result
-from bus.errors import DecodeError, ReplyTimeout, TopologyError, UnknownAgent
+from bus.errors import DecodeError, InvalidTask, ReplyTimeout, TopologyError, UnknownAgent
 from bus.message import Message
 from bus.topology import report_key, result_key
 from schemas import (
@@ -87,7 +86,11 @@ async def test_an_unknown_agent_is_named_with_a_remedy(world: World) -> None:
     [
         ({"timeout": -1}, "timeout"),
         ({"priority": 12}, "priority"),
-        ({"priority": "urgent"}, "priority 'urgent'"),
+        (
+            {"priority": "urgent"},
+            r"^priority 'urgent' is not known: use a number 0..9, or one of background \(0\), low",
+        ),
+        ({"retry": {"bse": 5}}, "retry has no key 'bse': did you mean 'base'"),
         ({"prompt": None}, "prompt"),
         ({"id": "ü"}, "id"),
     ],
@@ -95,10 +98,15 @@ async def test_an_unknown_agent_is_named_with_a_remedy(world: World) -> None:
 async def test_an_invalid_field_is_named_and_nothing_is_sent(
     world: World, fields: dict[str, object], named: str
 ) -> None:
-    with pytest.raises(ValueError, match=named):
+    with pytest.raises(InvalidTask, match=named) as caught:
         await world.client.submit(AGENT, **{"prompt": "x", **fields})  # type: ignore[arg-type]
-    with pytest.raises(ValidationError, match="agent"):
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ValueError, match="agent = 'Not A Name': use lower-case letters, digits and hyphens"):
         await world.client.submit("Not A Name", "x")
+    with pytest.raises(InvalidTask, match="priority 'urgent'"):
+        await world.client.ask(AGENT, "x", priority="urgent")
+    with pytest.raises(InvalidTask, match="priority 'urgent'"):
+        world.client.stream(AGENT, "x", priority="urgent")
     assert await world.ready(world.queue) == 0
 
 

@@ -1,0 +1,102 @@
+"""Who asked for a task's result, and the results of the last tasks: a second asker gets the answer of the first."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypeVar
+
+from bus.message import Message
+from bus.result_log import result_of
+from schemas import TaskResult
+
+REMEMBERED: Final = 1_000
+"""Ended tasks whose askers are remembered, and tasks on the ladder that somebody else waits for."""
+
+KEPT_BYTES: Final = 1_048_576
+"""Results that are kept, as JSON, for each agent: a host has up to hundreds of agents. Older ones are in the log."""
+
+WAITING_MOST: Final = 100
+"""Askers of one task that is away on the ladder; the queue it comes back to says nothing of them."""
+
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """A queue that gets a terminal result, and what its owner knows the task by."""
+
+    reply_to: str
+    correlation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    at: datetime
+    told: frozenset[Asker]
+
+
+def asker_of(message: Message, task_id: str) -> Asker | None:
+    """Return who asks with a message of a task, if anybody wants an answer."""
+    return Asker(message.reply_to, message.correlation_id or task_id) if message.reply_to else None
+
+
+def other_asker(copied: Message, message: Message, task_id: str) -> Asker | None:
+    """Return who asks with one more message of a task, unless it is who asks with the one that a copy is made of.
+
+    The copy bears that one's reply_to.
+    """
+    asker = asker_of(message, task_id)
+    return None if asker == asker_of(copied, task_id) else asker
+
+
+class Answers:
+    """The answers of one consumer, by the key of their task."""
+
+    def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:
+        self._waiting: OrderedDict[str, dict[Asker, None]] = OrderedDict()
+        self._ends: OrderedDict[str, _End] = OrderedDict()
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._size = 0
+        self._kept_bytes = kept_bytes
+
+    def expect(self, key: str, asker: Asker) -> None:
+        """Remember who waits for a task that is away on the ladder; the longest waiting go beyond the bound."""
+        waiting = self._waiting.get(key, {}) | {asker: None}
+        _remember(self._waiting, key, dict(list(waiting.items())[-WAITING_MOST:]))
+
+    def expected(self, key: str) -> tuple[Asker, ...]:
+        """Return who waits beside those whose messages are in hand."""
+        return tuple(self._waiting.get(key, ()))
+
+    def keep(self, key: str, result: TaskResult, told: frozenset[Asker]) -> None:
+        """Remember a terminal result and who has been told it. One that is too large is only known to exist."""
+        self._waiting.pop(key, None)
+        _remember(self._ends, key, _End(result.timestamp, told))
+        body = result.model_dump_json().encode()
+        if len(body) <= self._kept_bytes:
+            self._size += len(body) - len(self._kept.pop(key, b""))
+            self._kept[key] = body
+        while self._size > self._kept_bytes:
+            self._size -= len(self._kept.popitem(last=False)[1])
+
+    def result(self, key: str) -> TaskResult | None:
+        """Return the result that a task has had, where it is kept."""
+        body = self._kept.get(key)
+        return None if body is None else result_of(Message(body))
+
+    def ended_at(self, key: str) -> datetime | None:
+        """Return when a task ended, as its result says."""
+        end = self._ends.get(key)
+        return None if end is None else end.at
+
+    def has_told(self, key: str, asker: Asker) -> bool:
+        """Whether somebody was told the result when the task ended."""
+        end = self._ends.get(key)
+        return end is not None and asker in end.told
+
+
+def _remember(memory: OrderedDict[str, V], key: str, value: V) -> None:
+    memory[key] = value
+    memory.move_to_end(key)
+    if len(memory) > REMEMBERED:
+        memory.popitem(last=False)
