@@ -49,8 +49,8 @@ def stopping_on_signals(request_stop: Callable[[], None]) -> Iterator[None]:
             log.warning("process.ended_at_once", signal=number.name)
             os._exit(ExitCode.INTERRUPTED)
         asked.append(number)
-        log.info("process.stopping", signal=number.name, again="ends at once")
         request_stop()
+        log.info("process.stopping", signal=number.name, again="ends at once")
 
     before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     for number in STOP_SIGNALS:

@@ -5,6 +5,8 @@ import runpy
 import signal
 import sys
 from importlib import metadata
+from io import StringIO
+from pathlib import Path
 
 import pytest
 import structlog
@@ -20,6 +22,7 @@ from agents.core.settings import SettingsError
 from bus.errors import (
     AccessRefused,
     BrokerUnreachable,
+    InvalidTask,
     PublishTimeout,
     ReplyTimeout,
     TopologyError,
@@ -38,8 +41,9 @@ CODES = [
     (ReplyTimeout("x"), 7),
     (ModelNotFound("x"), 8),
     (SettingsError("x"), 2),
-    (AgentFileError("x"), 2),
+    (AgentFileError(Path("x.md"), "bad"), 2),
     (PublishTimeout("x"), 7),
+    (InvalidTask("x"), 2),
 ]
 
 
@@ -133,6 +137,22 @@ def test_lines_are_for_people_on_a_terminal(
     shown = capsys.readouterr().err
     assert "host.started" in shown
     assert "{" not in shown
+
+
+class ClosedTerminal(StringIO):
+    def flush(self) -> None:
+        raise BrokenPipeError
+
+
+async def test_a_process_whose_terminal_was_closed_still_stops_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", ClosedTerminal())
+    configure_logging("info")
+    structlog.get_logger("x").info("nobody.listens")
+    asked = asyncio.Event()
+    with stopping_on_signals(asked.set):
+        os.kill(os.getpid(), signal.SIGTERM)
+        async with asyncio.timeout(5):
+            await asked.wait()
 
 
 def test_libraries_speak_only_at_debug() -> None:
