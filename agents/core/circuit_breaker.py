@@ -103,6 +103,11 @@ class CircuitBreaker:
         return self._circuit.statistics.failure_rate
 
     @property
+    def recovery_timeout(self) -> float:
+        """The seconds that a first opening lasts, before chance."""
+        return self._circuit.rules.recovery_timeout
+
+    @property
     def time_until_retry(self) -> float:
         """Seconds until a probe is allowed; 0 unless open."""
         return self._circuit.time_until_retry
@@ -162,6 +167,13 @@ class CircuitBreaker:
     async def force_open(self) -> None:
         """Open the circuit for `recovery_timeout` seconds from now; it then recovers like any other."""
         self._circuit.apply(Signal.FORCE_OPEN)
+
+    async def allow_probe(self) -> None:
+        """Let the next probe of an open circuit through now: there is a sign that the service is back.
+
+        If it fails, the next wait follows from the one cut short. A circuit that is not open stays as it is.
+        """
+        self._circuit.apply(Signal.ALLOW_PROBE)
 
     def add_state_change_callback(self, callback: StateChange) -> None:
         """Have `callback(old, new)` called on each transition. An error in it is logged and changes nothing."""

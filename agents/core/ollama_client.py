@@ -206,9 +206,21 @@ class OllamaClient:
         method, content = ("GET", None) if body is None else ("POST", encode(body))
         async with time_limit(self.timeouts.seconds(phase), lambda: self._timeout(phase)):
             with self._errors_mapped():
-                response = await self._http.request(method, path, content=content)
+                async with self._response(method, path, content) as response:
+                    await response.aread()
         _check(response, response.content, (body or {}).get("model", ""))
         return parse_object(response.content)
+
+    @asynccontextmanager
+    async def _response(self, method: str, path: str, content: bytes | None) -> AsyncIterator[httpx.Response]:
+        """Give an answer to be read. If the client was closed meanwhile, its connection is closed here.
+
+        httpcore forgets a connection that is being opened while its pool closes: nobody else would close it.
+        """
+        async with self._http.stream(method, path, content=content) as response:
+            yield response
+        if self._http.is_closed and "network_stream" in response.extensions:
+            await response.extensions["network_stream"].aclose()
 
     @asynccontextmanager
     async def _lines(self, path: str, body: Json, model: str) -> AsyncIterator[AsyncGenerator[Json, None]]:
@@ -226,7 +238,7 @@ class OllamaClient:
     async def _stream(self, path: str, content: bytes, model: str) -> AsyncGenerator[Json, None]:
         splitter = LineSplitter()
         with self._errors_mapped():
-            async with self._http.stream("POST", path, content=content) as response:
+            async with self._response("POST", path, content) as response:
                 if response.status_code != HTTPStatus.OK:
                     _check(response, await response.aread(), model)
                 async with aclosing(_body(response)) as parts:

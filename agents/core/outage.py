@@ -27,12 +27,17 @@ class OutageWatch:
         """Watch until cancelled."""
         while True:
             await self._until(is_down=True)
-            log.warning("host.paused", reason=REASON, agents=len(self._consumers))
-            await asyncio.gather(*(consumer.pause(REASON) for consumer in self._consumers))
+            reason = self._reason()
+            log.warning("host.paused", reason=reason, agents=len(self._consumers))
+            await asyncio.gather(*(consumer.pause(reason) for consumer in self._consumers))
             await self._until(is_down=False)
             for consumer in self._consumers:
                 consumer.resume()
             log.info("host.resumed", agents=len(self._consumers))
+
+    def _reason(self) -> str:
+        trouble = self._servers.trouble
+        return f"{REASON}, {trouble}" if trouble else REASON
 
     async def _until(self, *, is_down: bool) -> None:
         while self._servers.is_down is not is_down:

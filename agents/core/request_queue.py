@@ -24,7 +24,7 @@ from agents.core.requests.record import (
     RequestTimeoutError,
     Work,
 )
-from agents.core.requests.report import queue_report, waiting_by_priority
+from agents.core.requests.report import queue_report, server_report, waiting_by_lane, waiting_by_priority
 from agents.core.requests.runner import RequestRunner
 from agents.core.requests.schedule import Schedule
 from agents.core.time_limit import time_limit
@@ -272,6 +272,14 @@ class RequestQueue:
     def waiting_by_priority(self) -> dict[str, int]:
         """Return how many requests wait under each name of a priority; names without any are left out."""
         return waiting_by_priority(self._runner)
+
+    def waiting_by_lane(self) -> dict[str, int]:
+        """Return how many requests wait for each lane, as text; under "" those of no lane."""
+        return waiting_by_lane(self._runner)
+
+    def get_server_stats(self, name: str) -> dict[str, Any]:
+        """Return what get_stats() has under `servers` for one of them. Raises KeyError if none has that name."""
+        return server_report(self._runner.schedule.servers[name])
 
     def _check_room(self, request_id: str) -> None:
         if self._runner.stopped:

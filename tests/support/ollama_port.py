@@ -2,12 +2,16 @@
 
 import asyncio
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import httpx
 
 from bus.node_layout import HOST, free_ports
 from tests.support.scripted_ollama import ScriptedOllama
+
+_PASSES_TO_A_LINK: Final = 3
+"""Passes of the event loop from accepting a connection to `_accept`: its transport, the protocol's start, and one for
+whichever of the two was due before us. What comes later than `die` would be answered by a dead server."""
 
 
 class OllamaPort:
@@ -43,7 +47,8 @@ class OllamaPort:
             # asyncio leaks a connection that it has accepted but not yet given a transport when its server closes.
             for listening in self._server.sockets:
                 asyncio.get_running_loop().remove_reader(listening.fileno())
-            await asyncio.sleep(0)
+            for _ in range(_PASSES_TO_A_LINK):
+                await asyncio.sleep(0)
             self._server.close()
             self._server = None
         for link in self._links:
@@ -62,7 +67,7 @@ class OllamaPort:
                 method, path, _ = line.decode().split()
                 response = await self._asked(method, path, await _body(reader), reader)
                 await _send(writer, response)
-        except* (OSError, httpx.HTTPError):
+        except* (OSError, EOFError, httpx.HTTPError):
             pass  # a client that left, or a script that says so
 
     async def _asked(self, method: str, path: str, body: bytes, reader: asyncio.StreamReader) -> httpx.Response:

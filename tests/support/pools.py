@@ -40,6 +40,16 @@ def fragile(name: str) -> CircuitBreaker:
     return CircuitBreaker(1, 60.0, ModelServerFault, name=name)
 
 
+def patient(name: str) -> CircuitBreaker:
+    """A breaker that no test opens by faults in a row, with a minute to recover."""
+    return CircuitBreaker(100, 60.0, ModelServerFault, name=name)
+
+
+def probes(server: ScriptedOllama) -> int:
+    """How many requests for one token the server was asked: probes and witnesses."""
+    return len([body for body in server.asked("/api/generate") if body["options"].get("num_predict") == 1])
+
+
 def a_task(prompt: str = "Hi", **fields: Any) -> TaskMessage:
     """A task for the agent `worker`."""
     return TaskMessage(agent="worker", prompt=prompt, **fields)

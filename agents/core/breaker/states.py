@@ -33,6 +33,7 @@ class Signal(Enum):
     SUCCESS = auto()
     FAILURE = auto()
     RELEASE = auto()
+    ALLOW_PROBE = auto()
     FORCE_OPEN = auto()
     RESET = auto()
 
@@ -76,8 +77,8 @@ class Open:
         return False
 
     def after(self, signal: Signal, _rules: BreakerRules, now: float) -> "State":
-        """Become half-open when the time has come."""
-        if signal is Signal.TICK and now >= self.retry_at:
+        """Become half-open when the time has come, or when somebody knows better."""
+        if signal is Signal.ALLOW_PROBE or (signal is Signal.TICK and now >= self.retry_at):
             return HalfOpen(self.failures, self.wait)
         return self
 

@@ -2,10 +2,14 @@
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 from agents.core.circuit_breaker import Backoff, CircuitBreaker, FailureRate
 from agents.core.model.errors import ModelServerFault
 from agents.core.settings import Settings, SettingsError
+
+RECOVERY_CAP_TIMES: Final = 5
+"""The longest wait in recovery times, unless it is set: five minutes by default."""
 
 
 def breaker_of(settings: Settings, name: str, *, clock: Callable[[], float] = time.monotonic) -> CircuitBreaker:
@@ -23,9 +27,14 @@ def breaker_of(settings: Settings, name: str, *, clock: Callable[[], float] = ti
         name=name,
         failure_rate=_failure_rate(settings),
         slow_call_seconds=settings.breaker_slow_call,
-        backoff=Backoff(cap=settings.breaker_recovery_cap),
+        backoff=Backoff(cap=_recovery_cap(settings)),
         clock=clock,
     )
+
+
+def _recovery_cap(settings: Settings) -> float:
+    cap = settings.breaker_recovery_cap
+    return settings.breaker_recovery * RECOVERY_CAP_TIMES if cap is None else cap
 
 
 def _failure_rate(settings: Settings) -> FailureRate | None:

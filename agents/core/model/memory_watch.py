@@ -7,6 +7,7 @@ No request waits for a look, and none is taken unless a lane waits that has run 
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context
 
 import structlog
 
@@ -31,19 +32,16 @@ class MemoryWatch:
         """A request of this lane was answered. Look, if that may be of use."""
         now = self._clock()
         server.residents.note_answer(lane, now)
-        if server.residents.may_look(now) and server.residents.has_use_for_look(self._waiting()):
+        if server.residents.may_look(now) and server.residents.has_use_for_look(self._queue.waiting_by_lane()):
             server.residents.begin_look(now)
-            look = asyncio.create_task(self._look(server), name=f"model-memory {server.name}")
+            # In a context of its own: what it logs is not about the task whose request was answered.
+            look = asyncio.create_task(self._look(server), name=f"model-memory {server.name}", context=Context())
             self._looks.add(look)
             look.add_done_callback(self._looks.discard)
 
     async def close(self) -> None:
         """End the looks."""
         await end_tasks(self._looks)
-
-    def _waiting(self) -> dict[str, int]:
-        waiting: dict[str, int] = self._queue.get_stats()["waiting_by_lane"]
-        return waiting
 
     async def _look(self, server: ModelServer) -> None:
         try:

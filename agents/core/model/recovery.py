@@ -70,13 +70,34 @@ class Recovery:
 
     async def _until_closed(self, server: ModelServer) -> None:
         while server.breaker.state is not CircuitState.CLOSED:
-            await self._sleep(max(server.breaker.time_until_retry, SHORTEST_WAIT_SECONDS))
             try:
+                await self._until_time(server)
                 await self._try(server)
             except Exception:
                 # A server that nobody probes, and a host that nobody wakes, are worse than any fault of a probe.
                 log.exception("model.probe_crashed", url=server.name)
                 await self._sleep(AFTER_CRASH_SECONDS)
+
+    async def _until_time(self, server: ModelServer) -> None:
+        """Wait until the breaker lets a probe through.
+
+        Where that takes several recovery times, it is looked about once in each whether a server that did not answer
+        at all does again. Only that change brings the probe forward: a wedged server may answer all along.
+        """
+        wait, recovery = server.breaker.time_until_retry, max(server.breaker.recovery_timeout, SHORTEST_WAIT_SECONDS)
+        parts = round(wait / recovery)
+        if parts <= 1:
+            await self._sleep(max(wait, SHORTEST_WAIT_SECONDS))
+            return
+        was_there = True
+        while (left := server.breaker.time_until_retry) > 0:
+            is_there = await server.is_there()
+            if is_there and not was_there:
+                log.info("model.answers_again", url=server.name, early=round(left, 1))
+                await server.breaker.allow_probe()
+                return
+            was_there = is_there
+            await self._sleep(min(left, wait / parts))
 
     async def _try(self, server: ModelServer) -> None:
         if server.breaker.state is CircuitState.CLOSED:

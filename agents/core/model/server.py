@@ -73,8 +73,10 @@ class ModelServer:
 
     async def answers(self) -> bool:
         """Say whether it may be asked and answers at once, on the connection that needs no slot."""
-        if self.breaker.state is CircuitState.OPEN:
-            return False
+        return self.breaker.state is not CircuitState.OPEN and await self.is_there()
+
+    async def is_there(self) -> bool:
+        """Say whether it answers at all, whatever its circuit says. That costs it nothing and proves no model."""
         try:
             await self.control.version()
         except ModelError as exc:

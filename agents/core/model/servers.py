@@ -75,6 +75,12 @@ class ServerGroup:
         return sorted({name for server in self._servers for name in server.models.installed})
 
     @property
+    def trouble(self) -> str:
+        """What is known to be wrong with the servers that cannot be asked; empty where nothing is known."""
+        known = (server.vitals.trouble for server in self._servers if not server.is_usable)
+        return "; ".join(text for text in known if text is not None)
+
+    @property
     def refusing(self) -> ModelServer | None:
         """The server that may be probed first, if every circuit is open; None where a request may be admitted."""
         if any(server.breaker.state is not CircuitState.OPEN for server in self._servers):

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextvars import Context
 from typing import Final
 
 import structlog
@@ -120,7 +121,10 @@ class ModelStore:
 
     def _pull_once(self, key: str, model: str) -> None:
         if key not in self._pulls:
-            self._pulls[key] = asyncio.create_task(self._pull(key, resolve_model(model)), name=f"model-pull-{key}")
+            # In a context of its own: it goes on, for others too, when the task that asked first is over.
+            self._pulls[key] = asyncio.create_task(
+                self._pull(key, resolve_model(model)), name=f"model-pull-{key}", context=Context()
+            )
 
     async def _pull(self, key: str, model: str) -> ModelError | None:
         """Pull, and return the failure instead of raising it: nobody may be left to hear."""

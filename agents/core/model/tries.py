@@ -13,6 +13,7 @@ from agents.core.circuit_breaker import CircuitBreakerOpenException, CircuitStat
 from agents.core.model.call import Call
 from agents.core.model.errors import (
     ModelCircuitOpen,
+    ModelError,
     ModelOverloaded,
     ModelPoolClosed,
     ModelTimeout,
@@ -79,8 +80,7 @@ class Tries:
                 self._refuse_in_vain(call)
             return await self._queued(call, past_breaker=past_breaker)
         except CircuitBreakerOpenException as exc:
-            wait = self._servers.retry_after or exc.retry_after
-            raise ModelCircuitOpen(f"nothing was sent: {exc}", retry_after=wait) from exc
+            raise self._circuit_open(call, exc) from exc
         except RequestTimeoutError as exc:
             raise ModelTimeout(
                 f"a try at {call.model} hung beyond its timeouts: {exc}", which=TimeoutPhase.TOTAL
@@ -134,10 +134,12 @@ class Tries:
             try:
                 with self._counted(call, server):
                     result = await call.operation(client, server.residents.is_warm(call.lane, call.began))
-            except ModelTimeout:
-                server.residents.note_timeout()
+            except ModelError as exc:
+                server.vitals.note_error(exc)
+                if isinstance(exc, ModelTimeout):
+                    server.residents.note_timeout()
                 raise
-        server.vitals.answered_at = self._clock()
+        server.vitals.note_answer(self._clock())
         self._memory.note_answer(server, call.lane)
         return result
 
@@ -151,9 +153,19 @@ class Tries:
 
     def _refuse_in_vain(self, call: Call[T]) -> None:
         """Refuse at once what could only wait for a slot to be refused there."""
-        refusing = self._servers.refusing if call.server is None else self._servers.named(call.server)
+        refusing = self._refusing(call)
         if refusing is not None and refusing.breaker.state is CircuitState.OPEN:
             refusing.breaker.acquire().release()  # it raises, and counts the rejected call
+
+    def _refusing(self, call: Call[T]) -> ModelServer | None:
+        return self._servers.refusing if call.server is None else self._servers.named(call.server)
+
+    def _circuit_open(self, call: Call[T], rejection: CircuitBreakerOpenException) -> ModelCircuitOpen:
+        """Return the error that tells why the circuit is open, where that is known."""
+        server = self._refusing(call) or call.at
+        reason = server.vitals.trouble or str(rejection)
+        wait = self._servers.retry_after or rejection.retry_after
+        return ModelCircuitOpen(f"nothing was sent: {reason}", retry_after=wait)
 
 
 def _closed_error() -> ModelPoolClosed:

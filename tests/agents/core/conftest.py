@@ -6,6 +6,7 @@ import pytest
 import structlog
 
 from agents.core.circuit_breaker import CircuitBreaker
+from agents.core.ollama_client import OllamaClient
 from tests.support.clock import FakeClock
 from tests.support.pools import MakePool, pool_maker
 from tests.support.scripted_ollama import ScriptedOllama
@@ -25,6 +26,12 @@ def breaker(clock: FakeClock) -> CircuitBreaker:
 @pytest.fixture
 def server() -> ScriptedOllama:
     return ScriptedOllama()
+
+
+@pytest.fixture
+async def client(server: ScriptedOllama) -> AsyncIterator[OllamaClient]:
+    async with OllamaClient("http://ollama:11434", transport=server.transport) as client:
+        yield client
 
 
 @pytest.fixture

@@ -59,6 +59,16 @@ async def test_forcing_it_open_starts_afresh_too() -> None:
     assert breaker.time_until_retry == 10
 
 
+async def test_a_probe_that_is_let_through_early_and_fails_makes_the_next_wait_longer_all_the_same() -> None:
+    clock = FakeClock()
+    breaker = breaker_with(Backoff(jitter=0), clock)
+    waits(breaker, clock, 1)
+    await breaker.allow_probe()
+    assert breaker.state is CircuitState.HALF_OPEN
+    breaker.acquire().failure()
+    assert breaker.time_until_retry == 40
+
+
 def test_a_probe_that_is_given_back_makes_no_wait_longer() -> None:
     clock = FakeClock()
     breaker = breaker_with(Backoff(jitter=0), clock)

@@ -151,6 +151,13 @@ class BreakerMachine(RuleBasedStateMachine):
         self.enter("open")
 
     @rule()
+    def allow_probe(self) -> None:
+        self.pass_time()
+        drive(self.breaker.allow_probe())
+        if self.state == "open":
+            self.enter("half_open", self.failed_probes)
+
+    @rule()
     def reset(self) -> None:
         self.pass_time()
         drive(self.breaker.reset())

@@ -1,6 +1,5 @@
 import asyncio
 import json
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -11,17 +10,6 @@ from agents.core.ollama_client import OllamaClient
 from tests.support.scripted_ollama import DONE, VERSION, Body, ScriptedOllama, answer, lines, refusal, streamed
 
 ASK = GenerateRequest(model="tinyllama:latest", prompt="Hi")
-
-
-@pytest.fixture
-def server() -> ScriptedOllama:
-    return ScriptedOllama()
-
-
-@pytest.fixture
-async def client(server: ScriptedOllama) -> AsyncIterator[OllamaClient]:
-    async with OllamaClient("http://ollama:11434", transport=server.transport) as client:
-        yield client
 
 
 async def test_an_answer_is_returned_whole_with_what_it_cost(client: OllamaClient, server: ScriptedOllama) -> None:

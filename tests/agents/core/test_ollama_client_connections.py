@@ -1,7 +1,6 @@
 """Connections: used again where an answer was read to its end, closed at once where nobody wants it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -21,21 +20,12 @@ from agents.core.model.requests import GenerateRequest
 from agents.core.model.timeouts import ModelTimeouts
 from agents.core.ollama_client import OllamaClient
 from agents.local_model import LocalModelServer
+from tests.support.ollama_port import OllamaPort
 from tests.support.scripted_ollama import DONE, VERSION, Body, ScriptedOllama, lines, streamed
 from tests.support.tiny_http import TinyHttp, chunked
+from tests.support.waiting import wait_until
 
 ASK = GenerateRequest(model="tinyllama:latest", prompt="Hi")
-
-
-@pytest.fixture
-def server() -> ScriptedOllama:
-    return ScriptedOllama()
-
-
-@pytest.fixture
-async def client(server: ScriptedOllama) -> AsyncIterator[OllamaClient]:
-    async with OllamaClient("http://ollama:11434", transport=server.transport) as client:
-        yield client
 
 
 async def test_a_finished_answer_counts_even_if_its_connection_stays_open(
@@ -206,3 +196,18 @@ async def test_a_refused_connection_is_unreachable_with_a_remedy() -> None:
     async with OllamaClient(url) as client:
         with pytest.raises(ModelUnreachable, match="start Ollama there, or set OLLAMA_URL"):
             await client.version()
+
+
+@pytest.mark.parametrize("passes", range(12))
+async def test_a_client_that_is_closed_while_it_connects_leaves_no_connection_open(passes: int) -> None:
+    async with OllamaPort(ScriptedOllama()) as port:
+        client = OllamaClient(port.url)
+        asking = asyncio.create_task(client.version(), name="asking")
+        for _ in range(passes):
+            await asyncio.sleep(0)
+        await client.close()
+        async with asyncio.timeout(10):
+            await asyncio.wait([asking])
+        asking.exception()  # closed before it began, or answered
+        served = urlsplit(port.url).port
+        await wait_until(lambda: not connected_to(served), what="the end of its connection")

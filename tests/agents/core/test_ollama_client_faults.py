@@ -1,7 +1,5 @@
 """What the client makes of failures: whose fault, and nothing of httpx."""
 
-from collections.abc import AsyncIterator
-
 import httpx
 import pytest
 
@@ -18,17 +16,6 @@ from agents.core.ollama_client import OllamaClient
 from tests.support.scripted_ollama import Body, ScriptedOllama, refusal, streamed
 
 ASK = GenerateRequest(model="tinyllama:latest", prompt="Hi")
-
-
-@pytest.fixture
-def server() -> ScriptedOllama:
-    return ScriptedOllama()
-
-
-@pytest.fixture
-async def client(server: ScriptedOllama) -> AsyncIterator[OllamaClient]:
-    async with OllamaClient("http://ollama:11434", transport=server.transport) as client:
-        yield client
 
 
 @pytest.mark.parametrize(

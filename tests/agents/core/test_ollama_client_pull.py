@@ -1,23 +1,10 @@
 """A pull through the client: its steps, and its ends."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from agents.core.model.errors import IncompleteStream, ModelNotFound
 from agents.core.ollama_client import OllamaClient, PullProgress
 from tests.support.scripted_ollama import ScriptedOllama
-
-
-@pytest.fixture
-def server() -> ScriptedOllama:
-    return ScriptedOllama()
-
-
-@pytest.fixture
-async def client(server: ScriptedOllama) -> AsyncIterator[OllamaClient]:
-    async with OllamaClient("http://ollama:11434", transport=server.transport) as client:
-        yield client
 
 
 async def test_a_pull_tells_its_steps(client: OllamaClient, server: ScriptedOllama) -> None:

@@ -14,11 +14,6 @@ from tests.support.scripted_ollama import DONE, Body, ScriptedOllama, answer, li
 ASK = GenerateRequest(model="tinyllama:latest", prompt="Hi")
 
 
-@pytest.fixture
-def server() -> ScriptedOllama:
-    return ScriptedOllama()
-
-
 @pytest.mark.parametrize(
     ("timeouts", "is_loaded", "which"),
     [

@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from agents.core.catalog import load_catalog
+from agents.core.catalog import load_catalog, read_catalog
 from agents.core.ollama_integration import OllamaConfig
-from agents.core.tiers import TIERS, Tier, settings_of
+from agents.core.settings import SettingsError
+from agents.core.tiers import TIERS, Tier
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def config(tmp_path: Path) -> Iterator[type[OllamaConfig]]:
             return agent.tier if agent else OllamaConfig.tier_of(name)
 
     yield Config
-    load_catalog.cache_clear()
+    read_catalog.cache_clear()
 
 
 def test_the_three_tiers_have_three_models_and_sets_of_parameters() -> None:
@@ -33,9 +34,9 @@ def test_the_three_tiers_have_three_models_and_sets_of_parameters() -> None:
 
 
 def test_an_agent_gets_the_model_and_parameters_of_its_tier(config: type[OllamaConfig]) -> None:
-    assert config.get_model_for_agent("ai-system-architect", environ={}) == "tinyllama"
-    assert config.get_model_for_agent("code-writer", environ={}) == "qwen2.5-coder:7b"
-    assert config.get_model_config("code-writer", environ={}) == {
+    assert config.get_model_for_agent("ai-system-architect", tiers=TIERS) == "tinyllama"
+    assert config.get_model_for_agent("code-writer", tiers=TIERS) == "qwen2.5-coder:7b"
+    assert config.get_model_config("code-writer", tiers=TIERS) == {
         "model": "qwen2.5-coder:7b",
         "temperature": 0.7,
         "max_tokens": 2048,
@@ -47,13 +48,27 @@ def test_an_agent_gets_the_model_and_parameters_of_its_tier(config: type[OllamaC
 
 @pytest.mark.parametrize("agent", ["log-reader", "nobody-knows-me"])
 def test_an_unknown_agent_gets_the_default_tier(config: type[OllamaConfig], agent: str) -> None:
-    assert config.get_model_config(agent, environ={})["max_tokens"] == 1024
+    assert config.get_model_config(agent, tiers=TIERS)["max_tokens"] == 1024
 
 
-def test_each_tiers_model_can_be_set_in_the_environment() -> None:
-    environ = {"OLLAMA_OPUS_MODEL": "a", "OLLAMA_SONNET_MODEL": "b", "OLLAMA_DEFAULT_MODEL": "c"}
-    assert [settings_of(tier, environ).model for tier in Tier] == ["a", "b", "c"]
-    assert settings_of(Tier.OPUS, {"OLLAMA_OPUS_MODEL": " "}).model == "tinyllama"
+def test_each_tiers_model_and_parameters_can_be_set_in_the_environment(
+    config: type[OllamaConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_SONNET_MODEL", "tinyllama2.5-coder:7b")
+    monkeypatch.setenv("OLLAMA_SONNET_TEMPERATURE", "0")
+    monkeypatch.setenv("OLLAMA_SONNET_MAX_TOKENS", "99")
+    monkeypatch.setenv("OLLAMA_SONNET_FREQUENCY_PENALTY", "1.5")
+    assert config.get_model_config("code-writer") == {
+        "model": "qwen2.5-coder:7b",
+        "temperature": 0.0,
+        "max_tokens": 99,
+        "top_p": 0.9,
+        "frequency_penalty": 1.5,
+        "presence_penalty": 0.0,
+    }
+    monkeypatch.setenv("OLLAMA_OPUS_TOP_P", "7")
+    with pytest.raises(SettingsError, match="setting OLLAMA_OPUS_TOP_P = '7'"):
+        config.get_model_for_agent("code-writer")
 
 
 def test_the_real_environment_is_read_at_each_call(config: type[OllamaConfig], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +80,7 @@ def test_the_real_environment_is_read_at_each_call(config: type[OllamaConfig], m
 
 def test_the_catalogue_itself_is_read_by_default() -> None:
     assert OllamaConfig.tier_of("an-agent-that-nobody-wrote") is Tier.DEFAULT
-    assert OllamaConfig.get_model_config("an-agent-that-nobody-wrote", environ={})["temperature"] == 0.5
+    assert OllamaConfig.get_model_config("an-agent-that-nobody-wrote", tiers=TIERS)["temperature"] == 0.5
 
 
 def test_every_agent_of_the_catalogue_gets_its_own_tier() -> None:

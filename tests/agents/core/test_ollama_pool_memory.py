@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import httpx
 import pytest
+import structlog
 
 from agents.core.model.completion import Completion
 from agents.core.model.errors import ModelTimeout
@@ -80,6 +81,22 @@ async def test_models_that_are_in_memory_together_run_side_by_side(make: MakePoo
     await wait_until(lambda: running_lanes(pool) == ["a:latest", "b:latest"], what="two models in flight")
     server.gate.set()
     await bounded(*together)
+
+
+async def test_a_look_asks_and_logs_in_nobody_s_name(make: MakePool, server: ScriptedOllama) -> None:
+    seen: list[dict[str, object]] = []
+
+    async def noting(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/api/ps":
+            seen.append(structlog.contextvars.get_contextvars())
+        return await server.transport.handle_async_request(request)
+
+    pool = make(max_connections=2, transport=httpx.MockTransport(noting))
+    with structlog.contextvars.bound_contextvars(task="the one that was answered"):
+        await pool.generate("Hi", model="b")
+        await bounded(*await begun(pool, "a", "b"))
+        await wait_until(lambda: looks(server) == 1, what="a look at /api/ps")
+    assert seen == [{}]
 
 
 async def test_a_third_model_never_runs_beside_the_two(make: MakePool, server: ScriptedOllama) -> None:

@@ -1,6 +1,7 @@
 """An outage of the model server costs no task."""
 
 import asyncio
+import re
 from itertools import pairwise
 
 import httpx
@@ -87,6 +88,20 @@ async def opened(world: AgentWorld) -> CircuitBreaker:
     await wait_until(lambda: world.host.consumers[0].state == "paused", what="the pause")
     assert world.host.consumers[0].reason == "the model server does not answer"
     return breaker
+
+
+async def test_the_reason_of_a_pause_and_of_what_is_handed_back_names_the_fault_and_since_when() -> None:
+    ollama = ScriptedOllama()
+    ollama.script.extend([httpx.ConnectError("refused")] * 2)
+    async with agent_world(Asker(name="asker"), ollama=ollama, breaker_failures=1, breaker_recovery=60) as world:
+        await world.client.submit("asker", "Hi")
+        await wait_until(lambda: world.host.consumers[0].state == "paused", what="the pause")
+        reason = world.host.consumers[0].reason or ""
+        assert re.match(
+            r"the model server does not answer, failing since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC: "
+            r"no model server answers at http://scripted \(refused\)",
+            reason,
+        )
 
 
 async def test_a_probe_that_fails_keeps_the_agents_paused_until_one_succeeds() -> None:

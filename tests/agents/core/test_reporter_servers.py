@@ -129,4 +129,5 @@ async def test_a_host_whose_agents_need_no_model_does_not_warn_of_a_silent_serve
                 await world.host.stop()
         (silent,) = [entry for entry in logs if entry["event"] == "model_server.silent"]
         levels[needed] = silent["log_level"]
+        assert "start Ollama there, or set OLLAMA_URL" in silent["hint"]
     assert levels == {True: "warning", False: "info"}

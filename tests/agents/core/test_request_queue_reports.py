@@ -51,13 +51,24 @@ async def test_statistics_have_the_keys_of_the_seed_and_start_from_zero() -> Non
     assert (stats["average_queue_time"], stats["average_processing_time"]) == (0, 0)
 
 
+async def test_what_waits_and_one_server_can_be_asked_for_alone() -> None:
+    async with RequestQueue(max_concurrent=1, servers=("a",)) as queue:
+        for lane in ("coder", "coder", None):
+            await queue.submit(hang, lane=lane)
+        stats = queue.get_stats()
+        assert queue.waiting_by_lane() == stats["waiting_by_lane"] == {"coder": 1, "": 1}
+        assert queue.get_server_stats("a") == stats["servers"]["a"]
+        with pytest.raises(KeyError):
+            queue.get_server_stats("b")
+
+
 async def test_utilisation_is_the_share_of_the_limits() -> None:
     async with RequestQueue(max_queue_size=4, max_concurrent=2) as queue:
         for _ in range(3):
             await queue.submit(hang)
         stats = queue.get_stats()
         assert (stats["queue_utilization"], stats["concurrency_utilization"]) == (0.25, 1)
-        assert stats["waiting_by_priority"] == {"normal": 1}
+        assert stats["waiting_by_priority"] == {"normal": 1} == queue.waiting_by_priority()
 
 
 async def test_its_operations_are_logged_at_debug() -> None:

@@ -169,28 +169,26 @@ async def test_a_deadline_that_passes_at_a_wedged_server_is_one_and_has_the_serv
         assert world.host.pool.breaker.state is CircuitState.OPEN
 
 
+async def only_the_endless_fails(world: Watched, code: str) -> None:
+    """Check that the first of four tasks fails with `code` after its two attempts, and that the others complete."""
+    endless, *others = await world.submitted(4, max_attempts=2)
+    results = await world.ended(4)
+    assert {results[task].status for task in others} == {TaskStatus.COMPLETED}
+    assert (results[endless].status, results[endless].attempt) == (TaskStatus.FAILED, 2)
+    error = results[endless].error
+    assert isinstance(error, TaskError)
+    assert error.code == code
+    assert world.host.pool.breaker.get_stats()["trip_count"] == 0
+
+
 async def test_an_attempt_s_own_limit_at_a_server_that_answers_others_uses_an_attempt() -> None:
     async with asking(EndlessFor("question 0"), task_timeout=0.3) as world:
-        endless, *others = await world.submitted(4, max_attempts=2)
-        results = await world.ended(4)
-        assert {results[task].status for task in others} == {TaskStatus.COMPLETED}
-        assert (results[endless].status, results[endless].attempt) == (TaskStatus.FAILED, 2)
-        error = results[endless].error
-        assert isinstance(error, TaskError)
-        assert error.code == "timeout"
-        assert world.host.pool.breaker.get_stats()["trip_count"] == 0
+        await only_the_endless_fails(world, "timeout")
 
 
 async def test_a_task_whose_answer_is_too_long_uses_its_attempts_and_the_others_go_on() -> None:
     async with asking(EndlessFor("question 0")) as world:
-        endless, *others = await world.submitted(4, max_attempts=2)
-        results = await world.ended(4)
-        assert {results[task].status for task in others} == {TaskStatus.COMPLETED}
-        assert (results[endless].status, results[endless].attempt) == (TaskStatus.FAILED, 2)
-        error = results[endless].error
-        assert isinstance(error, TaskError)
-        assert error.code == "model_timeout"
-        assert world.host.pool.breaker.get_stats()["trip_count"] == 0
+        await only_the_endless_fails(world, "model_timeout")
 
 
 async def test_tasks_that_are_all_too_long_do_not_come_for_ever_though_they_open_the_breaker() -> None:

@@ -44,6 +44,15 @@ async def test_its_recovery_time_doubles_up_to_the_cap_and_is_stretched_by_a_ten
         clock.now += breaker.time_until_retry
 
 
+async def test_without_a_cap_of_its_own_the_recovery_time_grows_to_five_times_itself() -> None:
+    clock = FakeClock()
+    breaker = breaker_of(load_settings(None, breaker_failures=1, breaker_recovery=4), "model", clock=clock)
+    for wait in (4, 8, 16, 20, 20):
+        await fail(breaker, FAULT, 1)
+        assert wait <= breaker.time_until_retry <= wait * 1.1
+        clock.now += breaker.time_until_retry
+
+
 async def test_a_share_of_failures_opens_it_by_choice() -> None:
     chosen = {"breaker_failures": 100, "breaker_failure_rate": 0.5, "breaker_window": 4, "breaker_minimum_calls": 4}
     breaker = breaker_of(load_settings(None, **chosen), "model")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from agents.core.model.choice import ModelChoice
 from agents.core.tiers import TIERS, Tier
 from schemas import TaskMessage
@@ -8,6 +10,12 @@ OPUS = ModelChoice.of_tier(TIERS[Tier.OPUS].as_dict())
 def test_a_tier_gives_model_and_options_without_penalties_of_zero() -> None:
     assert ModelChoice("tinyllama", {"temperature": 0.8, "max_tokens": 4096, "top_p": 0.95}) == OPUS
     assert OPUS.for_call(None, None, {}) == ("tinyllama", {"temperature": 0.8, "num_predict": 4096, "top_p": 0.95})
+
+
+def test_a_tiers_temperature_of_zero_and_its_penalties_are_kept() -> None:
+    tier = replace(TIERS[Tier.OPUS], temperature=0.0, presence_penalty=-1.0)
+    options = {"temperature": 0.0, "max_tokens": 4096, "top_p": 0.95, "presence_penalty": -1.0}
+    assert ModelChoice.of_tier(tier.as_dict()).options == options
 
 
 def test_the_call_wins_over_the_task_over_the_agent_over_the_tier() -> None:

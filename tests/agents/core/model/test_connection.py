@@ -9,11 +9,6 @@ from tests.support.clock import FakeClock
 from tests.support.scripted_ollama import ScriptedOllama
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
 def shelf_with(clock: FakeClock, minimum: int = 0) -> ConnectionShelf:
     server = ScriptedOllama()
     return ConnectionShelf(

@@ -1,8 +1,7 @@
 """Order, breaker and shared queue, seen through the pool."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
-from typing import Any
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -26,6 +25,7 @@ from agents.core.request_queue import RequestCancelledError, RequestQueue
 from bus.errors import PermanentError
 from schemas import Priority
 from tests.support.clock import FakeClock
+from tests.support.pools import bounded
 from tests.support.scripted_ollama import ScriptedOllama, answer, refusal
 
 
@@ -37,11 +37,6 @@ def server() -> ScriptedOllama:
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 async def pool(server: ScriptedOllama, clock: FakeClock) -> AsyncIterator[OllamaConnectionPool]:
     """One slot, no retries, and a breaker that opens at the second failure for 60 s."""
     breaker = CircuitBreaker(2, 60.0, ModelServerFault, clock=clock)
@@ -49,11 +44,6 @@ async def pool(server: ScriptedOllama, clock: FakeClock) -> AsyncIterator[Ollama
         "http://ollama", 1, max_retries=0, breaker=breaker, transport=server.transport
     ) as pool:
         yield pool
-
-
-async def bounded(*waits: Awaitable[Any]) -> list[Any]:
-    async with asyncio.timeout(10):
-        return await asyncio.gather(*waits)
 
 
 def prompts(server: ScriptedOllama) -> list[str]:
@@ -105,11 +95,17 @@ async def test_failures_of_the_server_open_the_breaker_and_nothing_more_is_sent(
     for _ in range(2):
         with pytest.raises(ModelServerError):
             await pool.generate("Hi")
-    with pytest.raises(ModelCircuitOpen) as caught:
+    with pytest.raises(ModelCircuitOpen, match=r"^nothing was sent: failing since .* UTC: .*\bno\b") as caught:
         await pool.generate("Hi")
     assert caught.value.retry_after == pytest.approx(60.0)
     assert len(server.requests) == 2
     assert pool.breaker.get_stats()["rejected_requests"] == 1
+
+
+async def test_a_circuit_that_was_opened_by_hand_is_all_that_can_be_told(pool: OllamaConnectionPool) -> None:
+    await pool.breaker.force_open()
+    with pytest.raises(ModelCircuitOpen, match=r"^nothing was sent: circuit .* rejects calls"):
+        await pool.generate("Hi")
 
 
 async def test_an_open_breaker_answers_at_once_even_if_all_slots_are_taken(

@@ -6,16 +6,14 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from agents.core.circuit_breaker import CircuitBreaker, CircuitState
+from agents.core.circuit_breaker import CircuitState
 from agents.core.model.blame import FREE_OUTAGES
 from agents.core.model.errors import (
-    BadModelRequest,
     IncompleteStream,
     ModelCircuitOpen,
     ModelOverloaded,
     ModelPoolClosed,
     ModelServerError,
-    ModelServerFault,
     ModelTimeout,
     ModelUnreachable,
 )
@@ -23,7 +21,7 @@ from agents.core.model.task_scope import TaskScope, task_scope
 from agents.core.model.timeouts import ModelTimeouts
 from agents.core.ollama_pool import OllamaConnectionPool
 from schemas import TaskMessage
-from tests.support.pools import MakePool, a_task, bounded, pool_maker
+from tests.support.pools import MakePool, a_task, bounded, patient, pool_maker, probes
 from tests.support.scripted_fleet import ScriptedFleet
 from tests.support.scripted_ollama import ScriptedOllama, refusal, streamed
 
@@ -34,21 +32,12 @@ def sick() -> httpx.Response:
     return refusal(500, "an error was encountered while running the model: unexpected EOF")
 
 
-def patient(name: str) -> CircuitBreaker:
-    """A breaker that no test opens by faults in a row, with a minute to recover."""
-    return CircuitBreaker(100, 60.0, ModelServerFault, name=name)
-
-
 async def work(pool: OllamaConnectionPool, task: TaskMessage | None = None, *, stream: bool = False) -> str:
     async def hear(_: str) -> None:
         return
 
     with task_scope(TaskScope(task=task or a_task(), on_chunk=hear if stream else None)):
         return await pool.generate("work")
-
-
-def probes(server: ScriptedOllama) -> int:
-    return len([body for body in server.asked("/api/generate") if body["options"].get("num_predict") == 1])
 
 
 async def test_a_task_whose_server_answers_a_witness_has_used_an_attempt(
@@ -189,74 +178,6 @@ async def test_a_task_that_takes_the_server_down_each_time_is_excused_three_time
     server.script.extend([sick(), GONE])
     with pytest.raises(ModelCircuitOpen):
         await work(pool)  # another task
-
-
-async def cut_off(pool: OllamaConnectionPool, server: ScriptedOllama, task: TaskMessage) -> TaskScope:
-    """Cancel the work on a task while it is at the server, and return its scope."""
-    scope = TaskScope(task=task)
-    with task_scope(scope):
-        work = asyncio.create_task(pool.generate("work"), name="work")
-    await server.arrivals(1)
-    work.cancel()
-    await asyncio.wait([work])
-    return scope
-
-
-async def test_a_task_that_is_cut_off_at_a_wedged_server_each_time_is_excused_three_times_and_no_more(
-    make: MakePool, server: ScriptedOllama
-) -> None:
-    server.gate = asyncio.Event()
-    pool, task = make(timeouts=ModelTimeouts(load=0.02, total=30), breaker=patient), a_task()
-    for verdict in [True] * FREE_OUTAGES + [False]:
-        scope = await cut_off(pool, server, task)
-        assert await scope.met_outage() is verdict
-        assert pool.breaker.state is CircuitState.OPEN
-        await server.arrivals(1)  # the witness
-        await pool.breaker.reset()
-
-
-async def test_a_task_that_is_cut_off_at_a_server_that_generates_has_met_no_outage(
-    make: MakePool, server: ScriptedOllama
-) -> None:
-    server.gate = asyncio.Event()
-    pool = make(breaker=patient)
-    scope = await cut_off(pool, server, a_task())
-    server.gate.set()
-    assert await scope.met_outage() is False
-    assert probes(server) == 1
-    assert pool.breaker.state is CircuitState.CLOSED
-
-
-async def test_a_task_that_is_cut_off_before_it_had_a_slot_says_nothing_of_the_server(
-    make: MakePool, server: ScriptedOllama
-) -> None:
-    server.gate = asyncio.Event()
-    pool = make(max_connections=1, breaker=patient)
-    first = asyncio.create_task(pool.generate("first"), name="first")
-    await server.arrivals(1)
-    scope = TaskScope(task=a_task())
-    with task_scope(scope):
-        second = asyncio.create_task(pool.generate("second"), name="second")
-    await asyncio.sleep(0)
-    second.cancel()
-    await asyncio.wait([second])
-    assert await scope.met_outage() is False
-    server.gate.set()
-    await bounded(first)
-    assert probes(server) == 0
-
-
-async def test_a_call_that_was_answered_or_has_failed_is_not_judged_again(
-    make: MakePool, server: ScriptedOllama
-) -> None:
-    pool = make(breaker=patient, max_retries=0)
-    with task_scope(TaskScope(task=a_task())) as scope:
-        await pool.generate("Hi")
-        server.script.append(refusal(400, "bad"))
-        with pytest.raises(BadModelRequest):
-            await pool.generate("Hi")
-    assert await scope.met_outage() is False
-    assert probes(server) == 0
 
 
 async def test_the_witness_asks_for_the_model_that_generated_last_so_that_a_broken_one_is_no_outage(

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from agents.core.circuit_breaker import CircuitBreaker, CircuitState
-from agents.core.model.errors import ModelServerFault
+from agents.core.model.errors import ModelServerError, ModelServerFault
 from agents.core.model.servers import ServerGroup
 from agents.core.ollama_pool import OllamaConnectionPool
 from tests.support.clock import FakeClock
@@ -54,6 +54,17 @@ async def test_the_one_that_may_be_probed_first_refuses_for_all(group: ServerGro
         clock.now += 1
     assert group.refusing is group.named("http://c")
     assert group.retry_after == 7
+
+
+async def test_the_trouble_is_that_of_all_servers_that_cannot_be_asked(group: ServerGroup) -> None:
+    for server in group:
+        server.vitals.note_error(ModelServerError(f"sick: {server.name}"))
+    assert group.trouble == ""
+    a, b, _ = group
+    await a.breaker.force_open()
+    await b.breaker.force_open()
+    told = group.trouble.split("; ")
+    assert [text.partition("UTC: ")[2] for text in told] == ["sick: http://a", "sick: http://b"]
 
 
 async def test_what_failed_goes_on_where_its_model_is_and_else_where_least_is_going_on(group: ServerGroup) -> None:

@@ -2,17 +2,13 @@ import asyncio
 
 import httpx
 import pytest
+import structlog
 
 from agents.core.model.errors import ModelNotFound, ModelPoolClosed, ModelServerError, ModelUnreachable
 from agents.core.model.store import FAILED_PULL_HOLDS, ModelStore
 from agents.core.ollama_client import OllamaClient
 from tests.support.clock import FakeClock
 from tests.support.scripted_ollama import ScriptedOllama, refusal
-
-
-@pytest.fixture
-def server() -> ScriptedOllama:
-    return ScriptedOllama()
 
 
 def store_at(server: ScriptedOllama, *, auto_pull: bool = True, clock: FakeClock | None = None) -> ModelStore:
@@ -136,3 +132,16 @@ async def test_one_who_stops_waiting_leaves_the_pull_to_the_others(server: Scrip
         await patient
     assert store.installed == ["m:latest"]
     assert len(server.asked("/api/pull")) == 1
+
+
+async def test_a_pull_asks_and_logs_in_nobody_s_name() -> None:
+    seen: list[dict[str, object]] = []
+
+    def note(_: httpx.Request) -> httpx.Response:
+        seen.append(structlog.contextvars.get_contextvars())
+        return httpx.Response(200, json={"status": "success"})
+
+    store = ModelStore(OllamaClient("http://ollama", transport=httpx.MockTransport(note)), auto_pull=True, cache_size=2)
+    with structlog.contextvars.bound_contextvars(task="the one that asked first"):
+        await store.obtain("m", seen=0)
+    assert seen == [{}]
