@@ -1,7 +1,7 @@
 """`sutazai local-model`: the Ollama API over a real small model."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -9,15 +9,24 @@ from agents.cli.console import out
 from agents.cli.options import LogLevel
 from agents.cli.weights import fetch_weights
 from agents.core.process import run_process, stopping_on_signals
-from agents.core.settings import load_settings
+from agents.core.settings import Settings, load_settings
+
+PARALLEL: Final[int] = Settings.model_fields["max_ollama_connections"].default
+"""As many as a host sends, so that none waits in the server, where a more urgent one cannot pass it."""
 
 
 def local_model(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for a free one.")] = 11434,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads of one generation. Default: half the processors.")
+        int | None, typer.Option(min=1, help="Threads of a loaded model. Default: half the processors.")
     ] = None,
+    parallel: Annotated[
+        int,
+        typer.Option(
+            min=1, envvar="OLLAMA_NUM_PARALLEL", help="Requests that a model answers at once; the rest waits."
+        ),
+    ] = PARALLEL,
     alias: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=MODEL", help="A further name for a model, swapped as one of its own; repeatable."),
@@ -40,12 +49,14 @@ def local_model(
         from agents.local_model import LocalModelServer, LocalModelSettings  # noqa: PLC0415 - an extra
 
         defaults = LocalModelSettings()
-        settings = LocalModelSettings(threads=threads or defaults.threads, aliases={**defaults.aliases, **aliases})
+        settings = LocalModelSettings(
+            threads=threads or defaults.threads, num_parallel=parallel, aliases={**defaults.aliases, **aliases}
+        )
         await fetch_weights()
         stop = asyncio.Event()
         async with LocalModelServer(host=host, port=port, settings=settings) as server:
-            out.print(f"the Ollama API is at {server.url}; use it with OLLAMA_URL={server.url}. Ctrl-C ends")
             with stopping_on_signals(stop.set):
+                out.print(f"the Ollama API is at {server.url}; use it with OLLAMA_URL={server.url}. Ctrl-C ends")
                 await stop.wait()
 
     run_process(serve, load_settings(log_level=log_level).log_level)

@@ -33,15 +33,14 @@ async def embed(
         EngineError: The model could not be loaded, or its process ended.
     """
     began = time.perf_counter_ns()
-    async with scheduler.lease(Want(model.name, options.num_ctx), request.keep_alive) as runner:
-        loaded = time.perf_counter_ns()
-        tokens = [await runner.tokenize(text) for text in request.inputs]
+    async with scheduler.lease(Want(model.name, options.num_ctx), request.keep_alive) as lease:
+        tokens = [await lease.runner.tokenize(text) for text in request.inputs]
         if not request.truncate and any(len(each) > options.num_ctx for each in tokens):
             raise ReplyError(400, "the input length exceeds the context length")
         tokens = [each[: options.num_ctx] for each in tokens]
-        found = await runner.embed(tokens, normalise=normalise)
+        found = await lease.runner.embed(tokens, normalise=normalise)
     vectors = [shorten(vector, request.dimensions) for vector in found]
-    return Vectors(vectors, sum(map(len, tokens)), time.perf_counter_ns() - began, loaded - began)
+    return Vectors(vectors, sum(map(len, tokens)), time.perf_counter_ns() - began, lease.load_duration)
 
 
 def shorten(vector: Sequence[float], dimensions: int) -> Sequence[float]:

@@ -50,7 +50,9 @@ def start(settings: EngineParams) -> Any:  # xllamacpp has no types
     params.n_parallel = settings["parallel"]
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings["threads"]
     # A cancelled prompt stops at the next batch: 16 tokens are 0.1 s on one thread, and cost a quarter of the speed.
-    params.n_batch = params.n_ubatch = settings["context"] if settings["embeds"] else 16
+    batch = settings["context"] if settings["embeds"] else 16
+    # One token of each running request goes into a batch; with fewer places than requests llama.cpp aborts.
+    params.n_batch = params.n_ubatch = max(batch, settings["parallel"])
     # The prompt cache's own default is 8 GiB; a token takes 23 KB.
     params.cache_ram_mib = 128
     params.verbosity = -1

@@ -53,8 +53,8 @@ async def generate(
     """
     schema = request.schema
     began = time.perf_counter_ns()
-    async with scheduler.lease(Want(model.name, options.num_ctx), request.keep_alive) as runner:
-        loaded = time.perf_counter_ns()
+    async with scheduler.lease(Want(model.name, options.num_ctx), request.keep_alive) as lease:
+        runner = lease.runner
         text = chatml(request.messages) if request.raw_prompt is None else request.raw_prompt
         tokens = [*request.context, *await runner.tokenize(text)]
         prompt = fit(tokens, options.num_ctx, options.num_keep) if request.truncate else tokens
@@ -63,7 +63,7 @@ async def generate(
             async for event in events:
                 made += event["tokens"]
                 if event["stop"]:
-                    times = {"total_duration": time.perf_counter_ns() - began, "load_duration": loaded - began}
+                    times = {"total_duration": time.perf_counter_ns() - began, "load_duration": lease.load_duration}
                     yield Finish(_reason(event), [*prompt, *made], {**times, **_metrics(event)})
                     return
                 yield Part(event["content"], _logprobs(event, request.top_logprobs or 0))

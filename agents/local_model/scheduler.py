@@ -8,6 +8,7 @@ goes on when its client leaves, so that impatient clients find the model the nex
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -26,6 +27,20 @@ log = structlog.get_logger(__name__)
 
 StartRunner = Callable[[Want], Awaitable[Runner]]
 """Loads a model; raises EngineError."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A loaded model with one of its slots.
+
+    Attributes:
+        runner: The model.
+        load_duration: Nanoseconds until it was loaded, the wait for others' loads included. That for the slot is not:
+            Ollama's scheduler, too, hands a runner over before the request waits for one of its slots.
+    """
+
+    runner: Runner
+    load_duration: int
 
 
 @dataclass(eq=False)
@@ -99,10 +114,13 @@ class Scheduler:
         return len(self._queue)
 
     @asynccontextmanager
-    async def lease(self, want: Want, keep_alive: float | None = None) -> AsyncIterator[Runner]:
+    async def lease(self, want: Want, keep_alive: float | None = None) -> AsyncIterator[Lease]:
         """Lend the runner of `want` with one of its slots, until the block ends; else as `hold`."""
-        async with self.hold(want, keep_alive) as resident, resident.slots:
-            yield resident.runner
+        began = time.perf_counter_ns()
+        async with self.hold(want, keep_alive) as resident:
+            load_duration = time.perf_counter_ns() - began
+            async with resident.slots:
+                yield Lease(resident.runner, load_duration)
 
     @asynccontextmanager
     async def hold(self, want: Want, keep_alive: float | None = None) -> AsyncIterator[Resident]:

@@ -98,7 +98,8 @@ class LocalModelServer:
         return await start_engine(params)
 
     def _announce(self) -> None:
-        log.info("local_model.started", url=self.url, models=[model.name for model in self._catalogue])
+        models, slots = [model.name for model in self._catalogue], self._settings.num_parallel
+        log.info("local_model.started", url=self.url, models=models, num_parallel=slots)
         for model in self._catalogue:
             if model.is_stand_in:
                 log.warning("local_model.stand_in", name=model.name, answered_by=model.answered_by)

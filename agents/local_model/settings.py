@@ -1,8 +1,9 @@
 """Settings of the local model server."""
 
+import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -10,13 +11,15 @@ from typing import Final
 from agents.local_model.errors import SettingsError
 
 _DEFAULT_ALIASES: Final = MappingProxyType({"tinyllama": "smollm2:135m", "all-minilm": "smollm2-embed"})
-_SMALLEST: Final = MappingProxyType(
+MOST_PARALLEL: Final = 64
+"""As many as a host sends at most (MAX_OLLAMA_CONNECTIONS); each takes 47 MB at the default context."""
+_BOUNDS: Final[Mapping[str, tuple[int, float]]] = MappingProxyType(
     {
-        "threads": 1,
-        "max_loaded_models": 1,
-        "num_parallel": 1,
-        "max_queue": 0,
-        "context_length": 4,
+        "threads": (1, math.inf),
+        "max_loaded_models": (1, math.inf),
+        "num_parallel": (1, MOST_PARALLEL),
+        "max_queue": (0, math.inf),
+        "context_length": (4, math.inf),
     }
 )
 
@@ -37,9 +40,10 @@ class LocalModelSettings:
     """How the local model server runs; the defaults suit a small machine without a GPU.
 
     Attributes:
-        threads: Threads of one generation.
+        threads: Threads of one model, for all that it generates at once.
         max_loaded_models: Models in memory at once; one more request unloads another model first.
-        num_parallel: Requests one loaded model serves at once; each has the full context.
+        num_parallel: Requests one loaded model serves at once, at most 64; each has the full context, and together
+            they are about as fast as one after the other.
         max_queue: Requests that may wait for a model to load; one more is answered with 503.
         keep_alive_seconds: How long an idle model stays loaded; negative for ever, 0 not at all.
         context_length: Context in tokens where a request sends no `num_ctx`.
@@ -47,7 +51,7 @@ class LocalModelSettings:
         aliases: Further names, each answered by the model it points to, loaded and swapped as a model of its own.
 
     Raises:
-        SettingsError: A number is too small.
+        SettingsError: A number is too small or too large.
     """
 
     threads: int = field(default_factory=default_threads)
@@ -60,7 +64,8 @@ class LocalModelSettings:
     aliases: Mapping[str, str] = field(default_factory=lambda: _DEFAULT_ALIASES)
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            smallest, value = _SMALLEST.get(item.name), getattr(self, item.name)
-            if smallest is not None and value < smallest:
-                raise SettingsError(f"{item.name} is {value}; give {smallest} or more.")
+        for name, (smallest, largest) in _BOUNDS.items():
+            value = getattr(self, name)
+            if not smallest <= value <= largest:
+                wanted = f"{smallest} or more" if value < smallest else f"{largest} or less"
+                raise SettingsError(f"{name} is {value}; give {wanted}.")

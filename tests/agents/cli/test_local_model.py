@@ -5,7 +5,7 @@ import signal
 import httpx
 import pytest
 
-from agents.local_model import Progress
+from agents.local_model import ListenError, LocalModelSettings, Progress
 from tests.support.command_line import Cli
 from tests.support.program import program, sutazai
 
@@ -40,6 +40,31 @@ async def test_an_alias_that_points_nowhere_and_a_taken_port_are_told(cli: Cli) 
         ran = await asyncio.to_thread(cli, "local-model", "--port", str(port))
     assert ran.code == 8
     assert f"error: Cannot listen on 127.0.0.1:{port}: Address already in use" in ran.sentence
+
+
+@pytest.mark.parametrize(
+    ("environment", "arguments", "slots"),
+    [({}, [], 2), ({"OLLAMA_NUM_PARALLEL": "3"}, [], 3), ({"OLLAMA_NUM_PARALLEL": "3"}, ["--parallel", "1"], 1)],
+)
+def test_a_model_serves_as_many_at_once_as_hosts_send_or_as_is_asked_for(
+    environment: dict[str, str], arguments: list[str], slots: int, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen: list[int] = []
+
+    async def ensure(on_progress: object) -> None:
+        del on_progress
+
+    def server(*, settings: LocalModelSettings, **_: object) -> None:
+        chosen.append(settings.num_parallel)
+        raise ListenError("no port for a test")
+
+    monkeypatch.delenv("OLLAMA_NUM_PARALLEL", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("agents.local_model.ensure_weights", ensure)
+    monkeypatch.setattr("agents.local_model.LocalModelServer", server)
+    assert cli("local-model", *arguments).code == 8
+    assert chosen == [slots]
 
 
 def test_fetching_the_weights_shows_how_far_it_is(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,8 +45,14 @@ def test_an_alias_is_a_model_of_its_own_and_a_stand_in() -> None:
 )
 def test_an_impossible_number_is_named(setting: dict[str, int]) -> None:
     ((name, value),) = setting.items()
-    with pytest.raises(SettingsError, match=f"{name} is {value}; give "):
+    with pytest.raises(SettingsError, match=f"{name} is {value}; give . or more"):
         LocalModelSettings(**setting)  # type: ignore[arg-type] # the numbers among the settings
+
+
+def test_more_slots_than_a_host_may_use_are_refused() -> None:
+    assert LocalModelSettings(num_parallel=64).num_parallel == 64
+    with pytest.raises(SettingsError, match="num_parallel is 65; give 64 or less"):
+        LocalModelSettings(num_parallel=65)
 
 
 @pytest.mark.parametrize(("cache", "base"), [("/caches", "/caches"), ("", "~/.cache")])

@@ -46,6 +46,15 @@ async def test_a_killed_engine_fails_the_request_and_everything_after_it() -> No
     assert not runner.alive
 
 
+async def test_an_engine_serves_more_requests_at_once_than_a_small_batch_has_places() -> None:
+    runner = await start_engine(await _params(context=32, parallel=17))
+    try:
+        async with aclosing(runner.complete({"prompt": "Hi", "n_predict": 2})) as events:
+            assert [event["stop"] async for event in events][-1]
+    finally:
+        await runner.close()
+
+
 async def test_a_closed_engine_leaves_no_process() -> None:
     runner = await start_engine(await _params())
     assert psutil.pid_exists(runner.pid)
