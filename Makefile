@@ -20,7 +20,7 @@ $(BIN)/python:
 	@tools/make-venv $(PYTHON) $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.run: requirements/run.lock pyproject.toml | $(BIN)/python
-	@echo "Installing into $(VENV) (about 100 MB, half a minute) ..."
+	@echo "Installing into $(VENV) (about 200 MB, half a minute) ..."
 	@$(PIP) --require-hashes -r requirements/run.lock
 	@$(PIP) --no-build-isolation --no-deps --editable .
 	@touch $@

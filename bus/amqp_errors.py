@@ -38,6 +38,9 @@ LOST: Final = (AMQPError, PAMQPException, OSError, RuntimeError, StopAsyncIterat
 """What aio-pika raises when a connection or channel is gone. RuntimeError comes from writers already closed,
 StopAsyncIteration from a peer that accepts and closes at once (under uvloop, from aiormq's reader of frames)."""
 
+MANAGEMENT_PORTS: Final = (15671, 15672)
+"""Where RabbitMQ serves its UI by default. It waits there for a request and closes after five seconds."""
+
 _MEANINGS: Final[tuple[tuple[type[BaseException], type[BusError], str], ...]] = (
     (ReturnedError, Unroutable, "no queue took the message"),
     (DeliveryError, QueueFull, "the broker refused the message, its queue is full or unavailable,"),
@@ -133,12 +136,23 @@ def connect_error(error: BaseException, url: str) -> ConnectError:
             f"RabbitMQ at {where} does not open this virtual host for user {user!r}: create it "
             f"(`rabbitmqctl add_vhost NAME`) or grant it (`rabbitmqctl set_permissions -p NAME {user} '.*' '.*' '.*'`)"
         )
-    return BrokerUnreachable(
-        f"no RabbitMQ answers at {where} ({_reason(error)}): start it, or set AMQP_URL to where it runs"
-    )
+    return BrokerUnreachable(f"no RabbitMQ answers at {where} ({_reason(error)}): {_remedy(error, URL(url).port)}")
+
+
+def _remedy(error: BaseException, port: int | None) -> str:
+    if port in MANAGEMENT_PORTS:
+        return f"{port} is usually the port of its management UI, so set AMQP_URL to that of AMQP, usually 5672"
+    usual = ", usually port 5672" if _is_foreign(error) else ""
+    return f"start it, or set AMQP_URL to where it runs{usual}"
+
+
+def _is_foreign(error: BaseException) -> bool:
+    return isinstance(error, StopAsyncIteration) or isinstance(error.__cause__, asyncio.IncompleteReadError)
 
 
 def _reason(error: BaseException) -> str:
+    if _is_foreign(error):
+        return "what listens there closed the connection before a word of AMQP"
     if isinstance(error, TimeoutError):
         return "timed out"
     if isinstance(error, ConnectionRefusedError) or errno.ECONNREFUSED in error.args:

@@ -2,15 +2,17 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pydantic import ValidationError
+
 from bus import codec
 from bus.broker import Broker
 from bus.envelope import repeated
-from bus.errors import BusError, TopologyError, UnknownAgent
+from bus.errors import BusError, InvalidTask, TopologyError, UnknownAgent
 from bus.listener import Listener
 from bus.result_log import SeenTasks, moment_of, read_from, result_of
 from bus.task_stream import TaskStream, no_result
@@ -26,6 +28,7 @@ from schemas import (
     TaskResult,
     TaskStatus,
 )
+from schemas.faults import first_fault
 
 
 class Client:
@@ -47,25 +50,33 @@ class Client:
         `fields` are those of `TaskMessage`: data, timeout, stream, model, options, metadata and so on.
 
         Raises:
-            ValueError: a field is invalid (pydantic.ValidationError), or a key of `retry` is unknown.
+            InvalidTask: a field is invalid, or a key of `retry` is unknown. It is a ValueError.
             UnknownAgent: nobody has ever started this agent here.
             QueueFull: too many tasks wait for it already.
             PublishTimeout: the broker did not confirm; it is away or blocked.
         """
-        task = TaskMessage(agent=agent, prompt=prompt, priority=priority, **fields)
+        task = _task_of(agent, prompt, priority, **fields)
         await self.send(task)
         return task
 
-    async def send(self, task: TaskMessage, *, reply_to: str | None = None, again: bool = False) -> None:
+    async def send(
+        self,
+        task: TaskMessage,
+        *,
+        reply_to: str | None = None,
+        correlation_id: str | None = None,
+        again: bool = False,
+    ) -> None:
         """Publish a task that is made already; `reply_to` names a queue that gets the result as well.
+
+        `correlation_id` tells one asking for a task from another one; without it, the result bears the task's id.
 
         `again`: it was sent before, and nobody knows whether it has arrived, as after a PublishTimeout. A second result
         that comes of it is then marked as `redelivered`.
         """
-        if task.retry is not None:
-            task.retry.must_be_known()
+        _must_have_known_rules(task)
         await self._must_know(task.agent)
-        message = codec.encode_task(task, reply_to=reply_to)
+        message = codec.encode_task(task, reply_to=reply_to, correlation_id=correlation_id)
         second = repeated(message)
         await self.broker.publish(self.topology.tasks, task.agent, second if again else message, again=second)
 
@@ -76,11 +87,12 @@ class Client:
         other agents the message. Hosts that start within a day hear of it too, where the broker has streams.
 
         Raises:
-            pydantic.ValidationError: the id is no task's, or the agent's name no agent's.
+            InvalidTask: the id is no task's, or the agent's name no agent's.
             UnknownAgent: nobody has ever started `agent` here.
             TopologyError: no host has ever started here.
         """
-        control = CancelTask(task_id=task_id, agent=agent, reason=reason)
+        with _told_in_one_sentence():
+            control = CancelTask(task_id=task_id, agent=agent, reason=reason)
         if agent is not None:
             await self._must_know(agent)
         key, message = agent or EVERYBODY, codec.encode_control(control)
@@ -108,7 +120,7 @@ class Client:
         Raises:
             ReplyTimeout: no result in time; the task goes on. Give it a `deadline` to end it as well.
         """
-        task = TaskMessage(agent=agent, prompt=prompt, priority=priority, **fields)
+        task = _task_of(agent, prompt, priority, **fields)
         return await self.wait_for(task, timeout=timeout)
 
     async def wait_for(self, task: TaskMessage, *, timeout: float = 300.0) -> TaskResult:
@@ -143,7 +155,7 @@ class Client:
         the block early leaves the task running: `cancel` ends it. `timeout` is in seconds, up to the result. Errors
         come as from `submit` and `ask`.
         """
-        task = TaskMessage(agent=agent, prompt=prompt, priority=priority, stream=True, **fields)
+        task = _task_of(agent, prompt, priority, stream=True, **fields)
         return self.watch(task, timeout=timeout)
 
     @contextlib.asynccontextmanager
@@ -243,6 +255,27 @@ class Client:
             if result.task_id == task_id:
                 return result
         raise BusError("the listener for replies was closed")
+
+
+def _task_of(agent: str, prompt: str | None, priority: int | str, **fields: Any) -> TaskMessage:
+    with _told_in_one_sentence():
+        return TaskMessage(agent=agent, prompt=prompt, priority=priority, **fields)
+
+
+def _must_have_known_rules(task: TaskMessage) -> None:
+    try:
+        if task.retry is not None:
+            task.retry.must_be_known()
+    except ValueError as error:
+        raise InvalidTask(str(error)) from None
+
+
+@contextlib.contextmanager
+def _told_in_one_sentence() -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as error:
+        raise InvalidTask(first_fault(error)) from None
 
 
 def _is_wanted(result: TaskResult, since: datetime, agent: str | None, status: TaskStatus | None) -> bool:

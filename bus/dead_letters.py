@@ -3,7 +3,7 @@
 import contextlib
 import re
 from collections.abc import AsyncGenerator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bus.broker import Broker
 from bus.codec import receive_task
@@ -34,6 +34,13 @@ class Kept:
     letter: DeadLetter
 
 
+@dataclass(frozen=True, slots=True)
+class Spared:
+    """A letter that stays where it is, since the choice leaves out its reason."""
+
+    letter: DeadLetter
+
+
 class DeadLetters:
     """The dead letters of some agents, and the tasks that reached no agent.
 
@@ -54,7 +61,7 @@ class DeadLetters:
             async for letter, _ in found:
                 yield letter
 
-    async def replay(self, choice: Choice = EVERYTHING) -> AsyncGenerator[Replayed | Kept, None]:
+    async def replay(self, choice: Choice = EVERYTHING) -> AsyncGenerator[Replayed | Kept | Spared, None]:
         """Have the chosen letters done again: each is published, confirmed, and only then removed.
 
         A crash between the two leaves the letter; replayed again, it is the same task (see `replay_copy`), and hosts
@@ -66,9 +73,12 @@ class DeadLetters:
         known: dict[str, bool] = {}
         made: set[str] = set()
         done = 0
-        async with contextlib.aclosing(self._found(choice)) as found:
+        async with contextlib.aclosing(self._found(replace(choice, without=frozenset()))) as found:
             async for letter, delivery in found:
                 if letter.task_id in made:
+                    continue
+                if choice.spares(letter):
+                    yield Spared(letter)
                     continue
                 if letter.has_result and next_id(letter.task_id) in made:
                     await delivery.ack()  # a second letter of one task, as a crash before its ack makes it

@@ -16,6 +16,7 @@ BusError
 │   ├── QueueFull             the queue refused it (reject-publish)
 │   └── PublishTimeout        not confirmed in time; it may still arrive
 ├── DecodeError               a body that is no task, result, event or report; `.raw` holds it
+├── InvalidTask               a task that a program asked for cannot be: nothing was sent; a ValueError too
 └── ReplyTimeout              no result in time
 
 HandlerError                  raised by handlers on purpose; `.code` is a stable word for programs
@@ -105,6 +106,10 @@ class DecodeError(BusError):
     def __init__(self, reason: str, raw: bytes) -> None:
         self.raw = raw
         super().__init__(reason)
+
+
+class InvalidTask(BusError, ValueError):
+    """What a program asked for is no task: an argument is invalid, and nothing was sent."""
 
 
 class ReplyTimeout(BusError):

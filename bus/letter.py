@@ -55,7 +55,7 @@ class DeadLetter:
 class Choice:
     """Which letters are meant: those that all of what is given here fits. Nothing given means all.
 
-    `before` leaves out letters of which nobody noted when they failed, `without` those of one reason.
+    `before` leaves out letters of which nobody noted when they failed, `without` those of these reasons.
     """
 
     ids: frozenset[str] | None = None
@@ -63,15 +63,21 @@ class Choice:
     reason: str | None = None
     code: str | None = None
     before: datetime | None = None
-    without: str | None = None
+    without: frozenset[str] = frozenset()
 
     def takes(self, letter: DeadLetter) -> bool:
         """Whether `letter` is meant."""
+        return self._fits(letter) and letter.reason not in self.without
+
+    def spares(self, letter: DeadLetter) -> bool:
+        """Whether `letter` would be meant, were it not for its reason."""
+        return self._fits(letter) and letter.reason in self.without
+
+    def _fits(self, letter: DeadLetter) -> bool:
         return (
             (self.ids is None or letter.task_id in self.ids)
             and (self.agents is None or letter.agent in self.agents)
             and self.reason in (None, letter.reason)
-            and letter.reason != self.without
             and self.code in (None, letter.code)
             and (self.before is None or (letter.failed_at is not None and letter.failed_at < self.before))
         )

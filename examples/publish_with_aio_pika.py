@@ -7,6 +7,7 @@ Needs a running agent, such as `sutazai run senior-engineer`. Then:
 
 import asyncio
 import json
+import logging
 import os
 import sys
 from uuid import uuid4
@@ -41,4 +42,15 @@ async def main(agent: str, prompt: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:3]))
+    if len(sys.argv) != 3:  # noqa: PLR2004 - the program itself, AGENT and PROMPT
+        print('usage: python examples/publish_with_aio_pika.py AGENT "PROMPT"', file=sys.stderr)
+        sys.exit(2)
+    logging.getLogger("aiormq").addHandler(logging.NullHandler())  # it logs what is raised as well
+    try:
+        asyncio.run(main(*sys.argv[1:]))
+    except aio_pika.exceptions.ChannelNotFoundEntity as error:
+        print(f"error: nobody has ever started agent {sys.argv[1]!r} on this broker: {error}", file=sys.stderr)
+        sys.exit(5)
+    except (aio_pika.exceptions.AMQPError, OSError) as error:
+        print(f"error: no RabbitMQ at the address in AMQP_URL: {error}", file=sys.stderr)
+        sys.exit(3)

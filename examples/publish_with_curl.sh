@@ -5,6 +5,7 @@
 #
 # MANAGEMENT_URL and VHOST choose the broker; user and password are guest unless AMQP_USER is set as user:password.
 set -eu
+[ $# -eq 2 ] || { echo "usage: examples/publish_with_curl.sh AGENT PROMPT" >&2; exit 2; }
 agent=$1 prompt=$2
 api=${MANAGEMENT_URL:-http://localhost:15672}/api
 vhost=$(printf %s "${VHOST:-/}" | jq -sRr @uri)

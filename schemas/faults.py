@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from pydantic import ValidationError
+
 from schemas.base import AGENT_NAME_PATTERN
 from schemas.task import TASK_ID_PATTERN
 
@@ -21,3 +23,14 @@ def plain_words(told: str, more: Mapping[str, str] = MappingProxyType({})) -> st
     remedies = {**_PATTERNS, **more}
     found = (remedy for pattern, remedy in remedies.items() if f"'{pattern}'" in told)
     return next(found, told.removeprefix("Value error, "))
+
+
+def first_fault(error: ValidationError, names: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return the first fault in one sentence: field, value and remedy. `names` has fields as their giver knows them."""
+    fault = error.errors(include_url=False)[0]
+    told, value = plain_words(fault["msg"]), fault["input"]
+    # A fault of the whole has no place, and a sentence that quotes its value has named the field as well.
+    if not fault["loc"] or (isinstance(value, str) and repr(value) in told):
+        return told
+    field, *rest = map(str, fault["loc"])
+    return f"{' '.join([names.get(field, field), *rest])} = {value!r}: {told}"

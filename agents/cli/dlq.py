@@ -126,14 +126,15 @@ def replay(
     """Have tasks done again, each as a new task with the id ID~1; unrouted ones as they are, once their agent is there.
 
     Each is published and confirmed before its letter is removed. Exit code 5: some stay, since their agent is unknown.
-    --all leaves out poison, the tasks that ended their processes: --reason poison, or --one, takes those.
+    --all leaves out poison, the tasks that ended their processes, and what is unreadable, which would only be rejected
+    again: --reason poison, --reason unreadable, or --one, takes those.
 
     Examples:
       sutazai dlq replay --one 9a4b98578c184d2db739ea122d440c1f
 
       sutazai dlq replay --reason exhausted --agent senior-engineer --dry-run
     """
-    spared = "poison" if every else None
+    spared = frozenset(letter_work.SPARED) if every else frozenset[str]()
     choice = Choice(ids=_ids(one), agents=_agents(agents), reason=reason, code=code, without=spared)
     _must_choose("replay", choice, every=every)
     desk = _Desk(agents, amqp_url, prefix, config)
@@ -180,7 +181,7 @@ def purge(
 def _confirmed(desk: _Desk, choice: Choice) -> Choice:
     """Show what is chosen and ask; return the choice of just these, since more may come meanwhile."""
     if not sys.stdin.isatty():
-        raise typer.BadParameter("nobody can be asked here: give --yes", param_hint="purge")
+        raise typer.BadParameter("nobody can be asked here: give --yes")
     groups = Groups()
     ids: set[str] = set()
 
@@ -217,12 +218,11 @@ async def _fleet(broker: Broker, settings: Settings) -> set[str]:
 def _must_choose(doing: str, choice: Choice, *, every: bool) -> None:
     narrowed = any((choice.ids, choice.reason, choice.code))
     if every and narrowed:
-        raise typer.BadParameter("--all and --one, --reason or --code contradict each other", param_hint=doing)
+        raise typer.BadParameter("--all and --one, --reason or --code contradict each other: give one of them")
     if not (every or narrowed or choice.before):
         raise typer.BadParameter(
             f"choose what to {doing}: --one ID, --reason WORD, --code WORD, --all"
-            + (", or --older-than AGE" if doing == "purge" else ""),
-            param_hint=doing,
+            + (", or --older-than TIME" if doing == "purge" else "")
         )
 
 
@@ -238,4 +238,4 @@ def _moment_of(text: str | None) -> datetime | None:
     try:
         return None if text is None else since_of(text, datetime.now(UTC))
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--older-than") from error
+        raise typer.BadParameter(f"--older-than {error}") from error

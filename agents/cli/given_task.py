@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from schemas import TaskMessage
-from schemas.faults import plain_words
+from schemas.faults import first_fault
 
 _OPTIONS: Final[Mapping[str, str]] = {
     "id": "--id",
@@ -46,12 +46,7 @@ def pairs_of(texts: Sequence[str], example: str) -> dict[str, str]:
 
 def sentence_of(error: ValidationError) -> str:
     """Return the first fault of what was typed in one sentence."""
-    fault = error.errors(include_url=False)[0]
-    told = plain_words(fault["msg"])
-    if not fault["loc"]:
-        return told
-    field, *rest = map(str, fault["loc"])
-    return f"{' '.join([_OPTIONS.get(field, field), *rest])} = {fault['input']!r}: {told}"
+    return first_fault(error, _OPTIONS)
 
 
 def _rules(pairs: Mapping[str, str]) -> Mapping[str, Any]:

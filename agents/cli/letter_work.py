@@ -3,9 +3,10 @@
 Answers go to standard output. Whoever reads of an error there finds the exit code in `agents.core.exit_codes`.
 """
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import typer
@@ -15,8 +16,14 @@ from rich.status import Status
 from agents.cli.console import err, out
 from agents.cli.shown_letters import Groups, details_of, plain, row_of
 from agents.core.exit_codes import ExitCode
-from bus.dead_letters import DeadLetters, Kept
+from bus.dead_letters import DeadLetters, Kept, Replayed, Spared
 from bus.letter import Choice, DeadLetter
+
+SPARED: Final[Mapping[str, str]] = {
+    "poison": "their hosts died over them",
+    "unreadable": "they could only be rejected again",
+}
+"""Reasons of letters that a replay of all leaves where they are, and why."""
 
 PIPE_WIDTH: Final = 160
 """Columns of a table that does not go to a terminal: enough for long names."""
@@ -51,13 +58,17 @@ async def show_letters(letters: DeadLetters, choice: Choice, *, raw: bool) -> No
 
 async def preview(letters: DeadLetters, choice: Choice, doing: str) -> None:
     """Print which letters `doing` would take. Exits where a task that was named has none."""
-    count = 0
-    async with aclosing(letters.letters(choice)) as found:
+    count, spared = 0, Counter[str]()
+    async with aclosing(letters.letters(replace(choice, without=frozenset()))) as found:
         async for letter in found:
-            count += 1
-            typer.echo(row_of(letter))
+            if choice.spares(letter):
+                spared[letter.reason] += 1
+            else:
+                count += 1
+                typer.echo(row_of(letter))
     must_be_found(choice, count)
     out.print(f"would {doing} {count}")
+    _tell_spared(spared)
 
 
 async def replay_letters(letters: DeadLetters, choice: Choice) -> None:
@@ -65,13 +76,17 @@ async def replay_letters(letters: DeadLetters, choice: Choice) -> None:
     with _tally("replayed") as tally:
         async with aclosing(letters.replay(choice)) as steps:
             async for step in steps:
-                if isinstance(step, Kept):
-                    tally.unknown_agents.append(plain(step.letter.agent))
-                else:
-                    tally.add()
+                match step:
+                    case Kept():
+                        tally.unknown_agents.append(plain(step.letter.agent))
+                    case Spared():
+                        tally.spared[step.letter.reason] += 1
+                    case Replayed():
+                        tally.add()
     total = tally.done + len(tally.unknown_agents)
     must_be_found(choice, total)
     out.print(f"replayed {tally.done} of {total}")
+    _tell_spared(tally.spared)
     if tally.unknown_agents:
         names = ", ".join(sorted(set(tally.unknown_agents)))
         typer.echo(f"error: {len(tally.unknown_agents)} stay, since no queue takes tasks for: {names}", err=True)
@@ -102,12 +117,18 @@ def print_table(groups: Groups) -> None:
     console.print(groups.table(console.width))
 
 
+def _tell_spared(spared: Counter[str]) -> None:
+    for reason, count in sorted(spared.items()):
+        err.print(f"left out {count} {reason}, since {SPARED[reason]}: `--reason {reason}` takes them", markup=False)
+
+
 @dataclass(slots=True)
 class _Tally:
     doing: str
     status: Status
     done: int = 0
     unknown_agents: list[str] = field(default_factory=list)
+    spared: Counter[str] = field(default_factory=Counter)
 
     def add(self) -> None:
         self.done += 1

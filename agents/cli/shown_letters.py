@@ -22,6 +22,8 @@ _WORDS: Final = ("agent", "reason", "error")
 _GAPS: Final = 5
 """Blanks between the six columns of the table."""
 _TIME, _DATE = len("2026-01-31 18:00:00Z"), len("2026-01-31")
+_NO_TIME: Final = f"{'-':<{_DATE}} {'-':<{_TIME - _DATE - 1}}"
+"""Where nobody noted when: as many words and columns as a time."""
 
 SHOWN_BYTES: Final = 2_000
 """Of a body that is no JSON."""
@@ -95,9 +97,9 @@ def row_of(letter: DeadLetter) -> str:
     """Return a letter on one line, with the error's first words."""
     error = " ".join(letter.error.split())
     short = error if len(error) <= WIDTH else f"{error[: WIDTH - 1]}…"
-    when = "" if letter.failed_at is None else f"{moment_text(letter.failed_at)}  "
+    when = _NO_TIME if letter.failed_at is None else moment_text(letter.failed_at)
     why = f"{letter.reason}/{letter.code}" if letter.code != letter.reason else letter.reason
-    return plain(f"{when}{letter.task_id}  {letter.agent}  {why}  attempt {letter.attempt}  {short}")
+    return plain(f"{when}  {letter.task_id}  {letter.agent}  {why}  attempt {letter.attempt}  {short}")
 
 
 def json_of(letter: DeadLetter) -> str:

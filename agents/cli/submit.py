@@ -1,7 +1,6 @@
 """`sutazai submit`: one task, and its answer if wanted."""
 
 import sys
-from typing import Annotated
 
 import typer
 
@@ -10,44 +9,43 @@ from agents.cli.console import out
 from agents.cli.followed import followed
 from agents.cli.given_task import task_of
 from agents.cli.options import AmqpUrl, Config, Prefix, connected
+from agents.cli.task_options import (
+    Agent,
+    AsJson,
+    Data,
+    Deadline,
+    Id,
+    MaxAttempts,
+    Metadata,
+    Model,
+    PriorityText,
+    Prompt,
+    Retry,
+    Stream,
+    Timeout,
+    Wait,
+)
 from agents.core.exit_codes import ExitCode
 from agents.core.process import run_process
 from bus.client import Client
-from schemas import TaskStatus
-
-Pairs = list[str] | None
+from schemas import TaskMessage, TaskStatus
 
 
 def submit(
-    agent: Annotated[str, typer.Argument(help="Whom to ask.")],
-    prompt: Annotated[str, typer.Argument(help="What to ask; - reads it from standard input.")],
-    priority: Annotated[
-        str, typer.Option("--priority", "-p", help="background, low, normal, high, critical, or 0 to 9.")
-    ] = "normal",
-    wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait for the result and print it.")] = False,
-    stream: Annotated[
-        bool, typer.Option("--stream", "-s", help="Print the answer as it is written, and wait for its end.")
-    ] = False,
-    timeout: Annotated[float, typer.Option(min=0.1, help="With --wait or --stream: seconds to wait at most.")] = 300.0,
-    model: Annotated[str | None, typer.Option(help="Ask this model in place of the agent's own.")] = None,
-    data: Annotated[str | None, typer.Option(metavar="JSON", help="Structured input beside the prompt.")] = None,
-    deadline: Annotated[
-        float | None, typer.Option(metavar="SECONDS", min=0.1, help="After this long nobody wants the result: expire.")
-    ] = None,
-    task_id: Annotated[
-        str | None, typer.Option("--id", metavar="ID", help="The task's id, so that sending it twice is one task.")
-    ] = None,
-    max_attempts: Annotated[
-        int | None, typer.Option(metavar="N", help="How often it is tried at most. Default: the agent's.")
-    ] = None,
-    retry: Annotated[
-        Pairs,
-        typer.Option(metavar="KEY=VALUE", help="How late and after which errors: base, factor, cap, jitter, on=A,B."),
-    ] = None,
-    metadata: Annotated[
-        Pairs, typer.Option(metavar="KEY=VALUE", help="Repeated in the result; may be given several times.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the whole task or result as JSON.")] = False,
+    agent: Agent,
+    prompt: Prompt,
+    priority: PriorityText = "normal",
+    wait: Wait = False,
+    stream: Stream = False,
+    timeout: Timeout = 300.0,
+    model: Model = None,
+    data: Data = None,
+    deadline: Deadline = None,
+    task_id: Id = None,
+    max_attempts: MaxAttempts = None,
+    retry: Retry = None,
+    metadata: Metadata = None,
+    as_json: AsJson = False,
     amqp_url: AmqpUrl = None,
     prefix: Prefix = None,
     config: Config = None,
@@ -83,17 +81,19 @@ def submit(
         raise typer.BadParameter(str(error)) from None
     chosen = connected("submit", config, amqp_url=amqp_url, prefix=prefix)
 
-    screen = AnswerScreen() if stream else ResultScreen(as_json=as_json)
-
     async def publish() -> None:
         async with chosen.broker as broker:
             client = Client(broker, chosen.settings.topology)
             if stream or wait:
-                result = await followed(client, task, screen, timeout)
-                if result.status is not TaskStatus.COMPLETED:
-                    raise typer.Exit(ExitCode.TASK_NOT_COMPLETED)
+                await _follow(client, task, AnswerScreen() if stream else ResultScreen(as_json=as_json), timeout)
             else:
                 await client.send(task)
                 out.print(task.model_dump_json() if as_json else task.id, markup=False)
 
     run_process(publish, "error")
+
+
+async def _follow(client: Client, task: TaskMessage, screen: ResultScreen, timeout: float) -> None:
+    result = await followed(client, task, screen, timeout)
+    if result.status is not TaskStatus.COMPLETED:
+        raise typer.Exit(ExitCode.TASK_NOT_COMPLETED)

@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from schemas import CancelTask, RetryRules, TaskMessage
-from schemas.faults import plain_words
+from schemas.faults import first_fault, plain_words
 
 
 def message(fields: dict[str, object]) -> str:
@@ -38,3 +38,20 @@ def test_unknown_keys_of_retry_rules_are_named_with_the_nearest_known_one() -> N
     RetryRules(base=1, on=("timeout",)).must_be_known()
     with pytest.raises(ValueError, match="no key 'jiter': did you mean 'jitter'"):
         RetryRules.model_validate({"jiter": 1}).must_be_known()
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"timeout": 0}, "--deadline = 0: Input should be greater than 0"),
+        ({"priority": "no"}, "priority 'no' is not known: use a number 0..9, or one of background (0), low (2), "),
+        ({"prompt": " "}, 'a task needs a "prompt" (text) or "data" (anything); this one has neither'),
+        ({"retry": {"base": -1}}, "retry base = -1: Input should be greater than or equal to 0"),
+    ],
+)
+def test_the_first_fault_is_one_sentence_with_field_and_value_each_told_once(
+    fields: dict[str, object], told: str
+) -> None:
+    with pytest.raises(ValidationError) as error:
+        TaskMessage.model_validate({"agent": "a", "prompt": "x"} | fields)
+    assert first_fault(error.value, {"timeout": "--deadline"}).startswith(told)

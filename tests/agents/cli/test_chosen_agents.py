@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from agents.cli.chosen_agents import AgentNotFoundError, chosen_agents
-from agents.core.catalog import load_catalog
+from agents.cli.chosen_agents import chosen_agents
+from agents.cli.selection import AgentNotFoundError, Selection
+from agents.core.catalog import load_catalog, read_catalog
 from agents.core.settings import Settings, load_settings
 
 MODULE = """
@@ -26,7 +27,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings in a folder of a program's own, where no trace of an import stays behind."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    load_catalog.cache_clear()
+    read_catalog.cache_clear()
     return load_settings(None)
 
 
@@ -34,7 +35,7 @@ def test_a_name_a_file_and_a_class_are_agents_with_the_same_arguments(settings: 
     (tmp_path / "mine_1.py").write_text(MODULE.format(late="late_1"))
     (tmp_path / "translator.md").write_text("---\ndescription: Translates\n---\nYou translate.")
     typed = ["senior-engineer", "./translator.md", "mine_1:Mine"]
-    found = chosen_agents(typed, settings, config_path=None, max_concurrent_tasks=2)
+    found = chosen_agents(Selection(typed), settings, config_path=None, max_concurrent_tasks=2)
     assert [agent.name for agent in found] == ["senior-engineer", "translator", "mine"]
     assert [agent.max_concurrent_tasks for agent in found] == [2, 2, 2]
 
@@ -44,7 +45,7 @@ async def test_a_class_may_import_from_its_folder_late(settings: Settings, tmp_p
 
     (tmp_path / "mine_2.py").write_text(MODULE.format(late="late_2"))
     (tmp_path / "late_2.py").write_text("VALUE = 7\n")
-    (agent,) = chosen_agents(["mine_2:Mine"], settings)
+    (agent,) = chosen_agents(Selection(("mine_2:Mine",)), settings)
     assert await agent.process_task(TaskMessage(agent="mine", prompt="x")) == 7
     assert sys.path.count(str(tmp_path)) == 1
 
@@ -52,13 +53,13 @@ async def test_a_class_may_import_from_its_folder_late(settings: Settings, tmp_p
 def test_a_class_that_takes_no_arguments_is_told_which_it_must_take(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "mine_3.py").write_text(MODULE.format(late="late_3"))
     with pytest.raises(AgentNotFoundError, match=r"Bare cannot be made here \(.*config_path.*let its __init__ take"):
-        chosen_agents(["mine_3:Bare"], settings, config_path=None)
+        chosen_agents(Selection(("mine_3:Bare",)), settings, config_path=None)
 
 
 def test_a_module_that_misses_another_names_it(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "mine_4.py").write_text("import not_installed_4\n")
     with pytest.raises(AgentNotFoundError, match="no module 'not_installed_4' for 'mine_4:Mine'"):
-        chosen_agents(["mine_4:Mine"], settings)
+        chosen_agents(Selection(("mine_4:Mine",)), settings)
 
 
 def test_folders_of_ones_own_are_searched_before_the_catalogue(
@@ -67,7 +68,7 @@ def test_folders_of_ones_own_are_searched_before_the_catalogue(
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "senior-engineer.md").write_text("---\ndescription: Mine\n---\nYou are mine.")
     monkeypatch.setenv("SUTAZAI_AGENTS_PATH", str(tmp_path / "own"))
-    mine, theirs = chosen_agents(["senior-engineer", "product-manager"], load_settings(None))
+    mine, theirs = chosen_agents(Selection(("senior-engineer", "product-manager")), load_settings(None))
     assert mine.description == "Mine"
     assert theirs.description == load_catalog()["product-manager"].description
     assert settings.agents_path == ()

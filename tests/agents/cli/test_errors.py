@@ -66,15 +66,14 @@ def test_a_task_for_an_agent_that_nobody_started_is_refused(cli: Cli, wait: list
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["run", "senior-enginer"], "error: no agent 'senior-enginer': did you mean senior-engineer?"),
-        (["run", "zzzz"], "error: no agent 'zzzz': the catalogue has automated-incident-responder, "),
-        (["run", "none.md"], "error: none.md: cannot be read as Markdown with front matter"),
+        (["run", "senior-enginer"], "error: no agent 'senior-enginer': did you mean senior-engineer"),
+        (["run", "zzzz"], "error: no agent 'zzzz': the catalogue has "),
+        (["run", "none.md"], "error: none.md: no such file"),
         (["run", "no_such_module:Agent"], "error: no module 'no_such_module' for 'no_such_module:Agent': run this in"),
         (["run", "json:JSONDecoder"], "error: 'JSONDecoder' in module 'json' is no subclass of BaseAgentV2"),
         (["run", "json:Nothing"], "error: 'Nothing' in module 'json' is no subclass of BaseAgentV2"),
         (["run", ":Agent"], "error: ':Agent' is no MODULE:CLASS: write it like my_package.my_agent:MyAgent"),
         (["run", ".a:Agent"], "error: '.a:Agent' is no MODULE:CLASS"),
-        (["run", "senior-engineer", "senior-engineer"], "error: a host needs agents with different names"),
         (
             ["run", "senior-engineer", "--slots", "65"],
             "error: setting max_ollama_connections = 65: Input should be less",

@@ -46,7 +46,7 @@ def test_retry_rules_are_read_with_their_list_of_codes() -> None:
         ({"retry": ["on=,"]}, "--retry on 0 = '': String should have at least 1 character"),
         ({"prompt": " "}, 'a task needs a "prompt"'),
         ({"agent": "A b"}, "agent = 'A b': use lower-case letters, digits and hyphens"),
-        ({"priority": "urgent"}, "--priority = 'urgent': priority 'urgent' is not known: use a number 0..9"),
+        ({"priority": "urgent"}, "priority 'urgent' is not known: use a number 0..9"),
         ({"data": "{"}, "--data is no JSON: Expecting property name"),
         ({"data": "[" * 100_000}, "--data is no JSON: maximum recursion depth"),
     ],

@@ -24,7 +24,7 @@ def test_the_help_of_each_command_shows_its_examples(cli: Cli, command: str) -> 
 
 def test_the_program_alone_tells_its_commands_and_exit_codes(cli: Cli) -> None:
     shown = " ".join(cli().out.split())
-    for told in (*EXAMPLES, "0 ok, 1 a fault of this program", "8 the model, 130 interrupted"):
+    for told in (*EXAMPLES, "0 ok, 1 a fault of this program", "8 the model, 9 refused, 130 interrupted"):
         assert told in shown
 
 

@@ -69,7 +69,9 @@ def test_a_row_is_one_short_line() -> None:
     row = row_of(letter_of(error="one\ntwo " + "x" * 200))
     assert row.startswith("2026-11-22 12:00:00Z  t-1  worker  exhausted/timeout  attempt 2  one two xxx")
     assert row.endswith("x…")
-    assert row_of(unrouted_letter_of(Message(b"", correlation_id="c"), "a")).startswith("c  a  unrouted/unknown_agent")
+    unrouted = row_of(unrouted_letter_of(Message(b"", correlation_id="c"), "a"))
+    assert unrouted.startswith("-          -          c  a  unrouted/unknown_agent")
+    assert unrouted.index("c  a") == row.index("t-1")
     assert "poison  attempt" in row_of(replace(letter_of(), reason="poison", code="poison"))
 
 

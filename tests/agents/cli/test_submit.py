@@ -117,12 +117,11 @@ async def test_a_deadline_that_passes_and_a_wait_that_ends_have_codes_of_their_o
 def test_an_invalid_argument_is_refused_before_anything_is_sent(cli: Cli, arguments: list[str], told: str) -> None:
     ran = cli("submit", "echo", "x", *arguments)
     assert (ran.code, ran.out) == (2, "")
-    assert told in " ".join(ran.err.replace("│", " ").split())
+    assert told in ran.err
+    assert len(ran.err.splitlines()) == 1
 
 
 def test_an_agent_s_name_that_cannot_be_is_refused(cli: Cli) -> None:
     ran = cli("submit", "No Agent", "x")
     assert ran.code == 2
-    assert "agent = 'No Agent': use lower-case letters, digits and hyphens" in " ".join(
-        ran.err.replace("│", " ").split()
-    )
+    assert ran.err.startswith("error: agent = 'No Agent': use lower-case letters, digits and hyphens")

@@ -1,7 +1,7 @@
 """Why a task waits is said once, and only where somebody waits in vain."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from itertools import count
 
 import pytest
@@ -20,7 +20,7 @@ from tests.support.bus_world import AGENT, Worker, World, memory_world, within
 TASK = TaskMessage(agent=AGENT, prompt="x")
 AWAY = {"consuming": LinkState.CONNECTING, "publishing": LinkState.CONNECTED}
 HERE = {"consuming": LinkState.CONNECTED, "publishing": LinkState.BLOCKED}
-NOBODY = "no host takes tasks for worker at the moment (stopped, paused or full): it waits in its queue"
+NOBODY = "no host takes tasks for worker now (none runs, or its model is busy or away): it waits in its queue"
 
 
 def report(consumer: str, host: str = "h", agent: str = AGENT, reason: str | None = None) -> AgentReport:
@@ -63,10 +63,47 @@ def test_a_paused_host_is_told_with_its_reason_unless_another_works_on_the_task(
     paused = report("paused", reason="the model server does not answer")
     assert list(reasons.of_report(paused)) == ["worker on h is paused: the model server does not answer"]
     assert list(reasons.of_report(paused)) == []
-    assert list(reasons.of_report(report("lost"))) == ["worker on h is lost"]
+    assert list(reasons.of_report(report("lost"))) == ["worker on h has lost its queue or its connection"]
     reasons.note(Begun(1, "i"))
     assert list(reasons.of_report(report("stopped"))) == []
-    assert list(reasons.of_report(report("stopped", host="i"))) == ["worker on i is stopped"]
+    assert list(reasons.of_report(report("stopped", host="i"))) == ["worker on i has stopped"]
+
+
+def test_a_host_that_holds_all_it_may_is_said_to_wait_for_the_model() -> None:
+    (told,) = Reasons(TASK).of_report(report("full"))
+    assert told == (
+        "worker on h waits for the model: its host holds as many tasks as it may, and takes the next once one ends"
+    )
+
+
+def test_what_was_seen_last_is_kept_whether_it_was_told_or_not() -> None:
+    reasons = Reasons(TASK)
+    seen: list[str | None] = [reasons.last]
+
+    def see(*steps: Iterator[str]) -> None:
+        for step in steps:
+            list(step)
+        seen.append(reasons.last)
+
+    see(reasons.of_queue(queue(1, 0)))
+    see(reasons.of_report(report("consuming")))
+    see(reasons.of_queue(queue(1, 0)))
+    see(reasons.of_report(report("paused", reason="the model server does not answer")), reasons.of_queue(None))
+    reasons.note(Begun(1, "h"))
+    see(reasons.of_report(report("consuming")), reasons.of_report(report("consuming", agent="other")))
+    reasons.note(Restart(2, None, 5.0))
+    see()
+    see(reasons.of_links(AWAY))
+    assert seen == [
+        None,
+        NOBODY,
+        "worker on h takes tasks",
+        NOBODY,
+        "worker on h is paused: the model server does not answer",
+        "worker on h has taken it, attempt 1",
+        "it waits for attempt 2",
+        "the connection to RabbitMQ is lost, and tried again: the task is safe there",
+    ]
 
 
 @pytest.fixture

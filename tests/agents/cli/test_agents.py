@@ -1,0 +1,180 @@
+import io
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from agents.cli import agents as command
+from agents.cli.agent_page import command_of
+from agents.cli.agent_table import agent_table, searched
+from agents.core.agent_files.sample_task import SampleTask
+from agents.core.catalog import load_catalog
+from tests.support.agent_files import agent_text, written
+from tests.support.command_line import Cli
+
+AGENTS = load_catalog()
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of one's own agents, with a good file and a broken one."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    written(folder, agent_text("Sorts [mail]", "category: office", "tier: opus"), "mail-sorter")
+    written(folder, agent_text("Breaks", "tier: huge"), "broken")
+    monkeypatch.setenv("SUTAZAI_AGENTS_PATH", str(folder))
+    return folder
+
+
+def test_a_list_for_a_program_has_tabs_between_whole_values(cli: Cli) -> None:
+    ran = cli("agents", "list")
+    rows = [line.split("\t") for line in ran.out.splitlines()]
+    assert (ran.code, ran.err, len(rows)) == (0, "", 131)
+    assert rows == sorted(rows, key=lambda row: (row[2], row[0]))
+    agent = AGENTS["senior-engineer"]
+    assert [agent.name, agent.tier.value, agent.category, agent.description] in rows
+
+
+def test_a_list_is_narrowed_by_tier_category_and_words(cli: Cli) -> None:
+    ran = cli("agents", "list", "--category", "security", "--category", "data", "--tier", "opus", "--json")
+    found = [json.loads(line) for line in ran.out.splitlines()]
+    assert found == sorted(
+        (
+            {
+                "name": agent.name,
+                "tier": "opus",
+                "category": agent.category,
+                "description": agent.description,
+                "file": str(agent.path),
+            }
+            for agent in AGENTS.values()
+            if agent.tier == "opus" and agent.category in ("security", "data")
+        ),
+        key=lambda told: (str(told["category"]), str(told["name"])),
+    )
+    assert [line.split("\t")[0] for line in cli("agents", "list", "--search", "MODEL injection").out.splitlines()] == [
+        "prompt-injection-guard"
+    ]
+    nothing = cli("agents", "list", "--search", "xyzzy")
+    assert (nothing.code, nothing.out, nothing.sentence) == (0, "", "no agent fits")
+
+
+def test_an_unknown_category_is_an_error_with_those_there_are(cli: Cli) -> None:
+    ran = cli("agents", "list", "--category", "nosuch")
+    assert (ran.code, ran.out) == (2, "")
+    assert "no agent is of category 'nosuch': there are ai-ml (25), data (12)" in ran.sentence
+
+
+def test_ones_own_agents_are_listed_and_a_broken_file_is_told_beside_them(cli: Cli, own: Path) -> None:
+    ran = cli("agents", "list", "--category", "office")
+    assert (ran.code, ran.out) == (0, "mail-sorter\topus\toffice\tSorts [mail]\n")
+    assert ran.sentence == (
+        f"warning: passed over: {own}/broken.md: tier 'huge' is not known: use one of opus, sonnet, default"
+    )
+
+
+def test_a_table_of_all_agents_fits_80_columns_with_whole_names() -> None:
+    screen = Console(width=80, file=io.StringIO(), record=True)
+    screen.print(agent_table(searched(AGENTS.values(), "")))
+    lines = [line.rstrip() for line in screen.export_text().splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert lines[0] == "ai-ml (25)"
+    assert {line.split()[0] for line in lines} >= AGENTS.keys()
+    guard = next(line for line in lines if line.startswith("prompt-injection-guard"))
+    assert guard.split()[1:4] == ["default", "Screens", "text"]
+    assert guard.endswith("…")
+
+
+def test_a_page_tells_all_of_an_agent(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OLLAMA_DEFAULT_MODEL", "small:1b")
+    monkeypatch.setenv("OLLAMA_DEFAULT_TOP_P", "0.5")
+    ran = cli("agents", "show", "prompt-injection-guard")
+    agent = AGENTS["prompt-injection-guard"]
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith(f"prompt-injection-guard\n{agent.description}\n\n")
+    for line in (
+        "tier      default",
+        "category  security",
+        "model     small:1b (the tier's)",
+        f"options   temperature {agent.options['temperature']}, num_predict 96, top_p 0.5",
+        f"file      {agent.path}",
+    ):
+        assert line in ran.out.splitlines()
+    assert ran.out.endswith(f"System prompt\n{agent.system_prompt}\n")
+    commands = [shlex.split(line) for line in ran.out.splitlines() if line.startswith("  sutazai ")]
+    start = ["sutazai", "submit", "prompt-injection-guard", "--wait"]
+    assert commands == [[*start, sample.prompt] for sample in agent.examples]
+
+
+def test_a_page_tells_what_a_file_sets_beside_the_usual(cli: Cli, own: Path) -> None:
+    lines = (
+        "model: mine",
+        "max_attempts: 5",
+        "retry: {base: 2}",
+        "task_timeout: 90",
+        "tools: [Bash]",
+        "output_model: {type: object, properties: {n: {type: integer}}}",
+    )
+    path = written(own, agent_text('"Counts.\\n\\nAnd \\x1b[2J more."', *lines), "counter")
+    shown = cli("agents", "show", str(path)).out.splitlines()
+    assert shown[:4] == ["counter", "Counts.", "", "And \\x1b[2J more."]
+    for line in ("model     mine", "attempts  5", "retry     base 2.0", "timeout   90 s for an attempt"):
+        assert line in shown
+    assert shown[shown.index("Answers are JSON of this schema") + 1 :][:2] == ["{", '  "type": "object",']
+    assert shown[-2:] == ["Notes", "tools is kept and not used: agents here have no tools"]
+
+
+def test_a_page_as_json_has_everything(cli: Cli, own: Path) -> None:
+    lines = ("examples: [Why?, {data: 1}]", "retry: {base: 2}", "author: me")
+    path = written(own, agent_text("Works", *lines), "worker")
+    told = json.loads(cli("agents", "show", str(path), "--json").out)
+    assert (told["name"], told["model"], told["options"]["num_predict"]) == ("worker", "tinyllama", 1024)
+    assert told["examples"] == [{"prompt": "Why?"}, {"data": 1}]
+    assert told["notes"] == ["author is kept and not used"]
+    assert (told["system_prompt"], told["output_model"], told["retry"]["base"]) == ("You work.", None, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("sample", "typed"),
+    [
+        (SampleTask("Why?"), "sutazai submit a --wait 'Why?'"),
+        (SampleTask("What's up"), 'sutazai submit a --wait "What\'s up"'),
+        (SampleTask("It's $5"), r"sutazai submit a --wait 'It'\''s $5'"),
+        (SampleTask("- one"), "sutazai submit a --wait -- '- one'"),
+        (SampleTask(data={"ä": 1}), "sutazai submit a --wait --data '{\"ä\": 1}' ''"),
+        (SampleTask("x", 0, "sum"), "sutazai submit a --wait --type sum --data 0 x"),
+    ],
+)
+def test_a_sample_task_is_a_command_that_a_shell_reads_back(sample: SampleTask, typed: str) -> None:
+    assert command_of("a", sample) == typed
+    assert shlex.split(typed)[-1] == (sample.prompt or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("scrum-mister", "no agent 'scrum-mister': did you mean scrum-master"),
+        ("none.md", "none.md: no such file"),
+        ("broken", "broken.md: tier 'huge' is not known"),
+    ],
+)
+def test_what_is_no_agent_cannot_be_shown(cli: Cli, own: Path, name: str, told: str) -> None:
+    ran = cli("agents", "show", name)
+    assert (ran.code, ran.out) == (2, "")
+    assert told in ran.sentence.rpartition("error: ")[2]
+
+
+def test_on_a_terminal_the_list_is_a_table_and_prompts_are_wrapped_at_words(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = Console(width=60, force_terminal=True, color_system=None, soft_wrap=True, highlight=False)
+    monkeypatch.setattr(command, "out", screen)
+    listed = cli("agents", "list", "--category", "security").out.splitlines()
+    assert listed[0].rstrip() == "security (11)"
+    shown = cli("agents", "show", "prompt-injection-guard").out.splitlines()
+    start = shown.index("System prompt") + 1
+    assert max(map(len, shown[start:])) <= 60
+    assert " ".join(" ".join(shown[start:]).split()) == " ".join(AGENTS["prompt-injection-guard"].system_prompt.split())
+    assert any(len(line) > 60 for line in shown[:start])
