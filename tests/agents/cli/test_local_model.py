@@ -67,16 +67,20 @@ def test_a_model_serves_as_many_at_once_as_hosts_send_or_as_is_asked_for(
     assert chosen == [slots]
 
 
-def test_fetching_the_weights_shows_how_far_it_is(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[str] = []
-
+def test_fetching_the_weights_is_told_off_a_terminal_too_once_for_each_stage(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def ensure(on_progress: object) -> None:
         assert callable(on_progress)
-        for progress in (Progress("downloading", 10, 20), Progress("checking", 20, 20)):
+        for progress in (
+            Progress("downloading", 10, 20),
+            Progress("downloading", 20, 20),
+            Progress("checking", 20, 20),
+        ):
             on_progress(progress)
-            told.append(progress.stage)
 
     monkeypatch.setattr("agents.local_model.ensure_weights", ensure)
     ran = cli("local-model", "--port", "0", "--alias", "mine=nothing")
     assert ran.code == 8
-    assert told == ["downloading", "checking"]
+    told = [line for line in ran.err.splitlines() if "weights" in line]
+    assert told == ["the small model's weights: downloading", "the small model's weights: checking"]
