@@ -18,7 +18,7 @@ from bus.reception import Reception
 from bus.retry import RetryPolicy
 from bus.returns import Returns
 from bus.runner import Handler, Runner
-from bus.settlement import Settlement
+from bus.settlement import OnResult, Settlement
 from bus.suspects import Suspects
 from bus.task_publisher import TaskPublisher
 from bus.topology import Topology
@@ -92,6 +92,13 @@ class Consumer:
         )
         self._subscription: Subscription | None = None
 
+    def tell_results_to(self, told: OnResult) -> None:
+        """Have `told` called with each terminal result once it is confirmed; it must not raise.
+
+        One that another host has given in the meantime is told as well, marked as `redelivered`.
+        """
+        self._settlement.on_result = told
+
     @property
     def state(self) -> ConsumerState:
         """What the consumer does at the moment."""
@@ -106,6 +113,11 @@ class Consumer:
     def running(self) -> int:
         """Handlers that run."""
         return self._reception.running
+
+    @property
+    def waiting(self) -> int:
+        """Of the handlers that run, those that only wait for their turn."""
+        return self._reception.waiting
 
     @property
     def ended(self) -> Counter[TaskStatus]:

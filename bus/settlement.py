@@ -34,6 +34,9 @@ Publish = Callable[[bool], Awaitable[T]]
 """Publishes and has it confirmed. Told True from the second try on: the first one may have arrived."""
 
 
+OnResult = Callable[[TaskResult], None]
+
+
 class Settlement:
     """Settles the deliveries of one consumer, with one branch for each outcome."""
 
@@ -56,6 +59,8 @@ class Settlement:
         """Whether the host stops. What is then handed back goes as a copy: the next host would take it for a crash."""
         self.ended: Counter[TaskStatus] = Counter()
         """Terminal results so far, by status."""
+        self.on_result: OnResult | None = None
+        """Called with each terminal result that the bus has confirmed. It must not raise."""
 
     async def settle(self, entry: Entry, outcome: Outcome) -> None:
         """Carry out the outcome of one attempt."""
@@ -187,7 +192,9 @@ class Settlement:
         await delivery.ack()
 
     async def _conclude(self, entry: Entry, result: TaskResult) -> None:
-        """Answer all who asked, then acknowledge; also who asks meanwhile."""
+        """Tell the result to this process, answer all who asked, then acknowledge; also who asks meanwhile."""
+        if self.on_result is not None:
+            self.on_result(result)
         told: set[Asker] = set()
         acknowledged = False
         while entry.deliveries:

@@ -9,8 +9,12 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("schemas", "bus", "agents")
-SPEAKERS_OF_HTTP = {"agents/core/ollama_client.py", "agents/local_model/runner.py"}
-"""The client of Ollama, and of the model runner behind the local model server."""
+SPEAKERS_OF_HTTP = {
+    "agents/core/coordinator/client.py",
+    "agents/core/ollama_client.py",
+    "agents/local_model/runner.py",
+}
+"""The clients of older agents' coordinator, of Ollama, and of the model runner behind the local model server."""
 
 SOURCES = {
     path.relative_to(ROOT): ast.parse(path.read_text()) for name in PACKAGES for path in (ROOT / name).rglob("*.py")
@@ -51,7 +55,7 @@ def test_the_files_of_the_bus_alone_speak_amqp() -> None:
     assert {Path(path).parts[0] for path in importers_of("aio_pika", "aiormq", "pamqp")} == {"bus"}
 
 
-def test_one_file_speaks_http_to_each_model_server() -> None:
+def test_one_file_speaks_http_to_each_kind_of_server() -> None:
     assert importers_of("httpx") == SPEAKERS_OF_HTTP
 
 

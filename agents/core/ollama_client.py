@@ -1,4 +1,4 @@
-"""OllamaClient: the HTTP API of a model server. The one file that imports httpx; no retry happens here."""
+"""OllamaClient: the HTTP API of a model server. The one file that speaks HTTP to Ollama; no retry happens here."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence

@@ -15,9 +15,10 @@ def chunked(*objects: dict[str, Any], end: bool = True) -> bytes:
 
 
 class TinyHttp:
-    """Answers every request with `reply`, and counts connections, request lines and connections that clients closed.
+    """Answers every request with `reply`; counts connections, keeps requests, tells when a client closed a connection.
 
-    `reply` may be changed between requests; while `cuts` is set, the connection is closed after it.
+    An empty `reply` is none at all. `reply` may be changed between requests; while `cuts` is set, the connection is
+    closed after it.
     """
 
     def __init__(self, reply: bytes) -> None:
@@ -25,6 +26,7 @@ class TinyHttp:
         self.cuts = False
         self.connections = 0
         self.request_lines: list[str] = []
+        self.bodies: list[bytes] = []
         self.left = asyncio.Event()
         """Set when a client has closed a connection."""
 
@@ -48,7 +50,7 @@ class TinyHttp:
         try:
             while line := await reader.readline():
                 self.request_lines.append(line.decode().strip())
-                await self._skip_request(reader)
+                await self._read_request(reader)
                 writer.write(self.reply)
                 await writer.drain()
                 if self.cuts:
@@ -59,9 +61,9 @@ class TinyHttp:
             self.left.set()
             writer.close()
 
-    async def _skip_request(self, reader: asyncio.StreamReader) -> None:
+    async def _read_request(self, reader: asyncio.StreamReader) -> None:
         length = 0
         while (line := (await reader.readline()).strip().lower()) != b"":
             if line.startswith(b"content-length:"):
                 length = int(line.partition(b":")[2])
-        await reader.readexactly(length)
+        self.bodies.append(await reader.readexactly(length))
