@@ -1,55 +1,56 @@
-"""From what was typed to agents: a name of the catalogue, a Markdown file, or MODULE:CLASS."""
+"""From what was typed to agents: a name of the catalogue, a Markdown file, a Python file, or MODULE:CLASS."""
 
 import importlib
 import inspect
 import sys
-from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from agents.cli.agents_by_path import agent_by_path, instance_of, is_path
+from agents.cli.known_catalog import file_of, known_catalog
+from agents.cli.selection import AgentNotFoundError, Selection
 from agents.core.base_agent_v2 import BaseAgentV2
-from agents.core.catalog import CATALOG, AgentFile, load_catalog, read_agent_file
+from agents.core.catalog import Catalog
 from agents.core.markdown_agent import MarkdownAgent
-from agents.core.settings import Settings, SettingsError
+from agents.core.settings import Settings
 
 
-class AgentNotFoundError(SettingsError):
-    """What was typed names no agent. The text says what would."""
-
-
-def chosen_agents(typed: Sequence[str], settings: Settings, **arguments: Any) -> list[BaseAgentV2]:
-    """Make the agents that were typed. `arguments` are those of BaseAgentV2.
+def chosen_agents(selection: Selection, settings: Settings, **arguments: Any) -> list[BaseAgentV2]:
+    """Make the agents that were chosen. `arguments` are those of BaseAgentV2.
 
     Raises:
         AgentNotFoundError: a name, a module or a class does not exist, or the class is no agent.
-        AgentFileError: a Markdown file is no agent.
+        AgentFileError: a Markdown file that was chosen is no agent.
     """
-    catalog = load_catalog((*settings.agents_path, CATALOG))
-    return [_agent(text, catalog, arguments) for text in typed]
+    catalog = known_catalog(settings)
+    return [_agent(text, catalog, arguments) for text in selection.names(catalog.agents)]
 
 
-def _agent(text: str, catalog: Mapping[str, AgentFile], arguments: Mapping[str, Any]) -> BaseAgentV2:
-    if text.endswith(".md"):
-        return MarkdownAgent(read_agent_file(Path(text)), **arguments)
-    if ":" in text:
-        return _instance(_agent_class(text), arguments)
-    if text not in catalog:
-        close = get_close_matches(text, catalog, n=3)
-        meant = f"did you mean {' or '.join(close)}?" if close else f"the catalogue has {', '.join(sorted(catalog))}."
-        raise AgentNotFoundError(f"no agent {text!r}: {meant} A class of yours is MODULE:CLASS, a file ends in .md")
-    return MarkdownAgent(catalog[text], **arguments)
+def models_of(selection: Selection, settings: Settings) -> list[tuple[str, str]]:
+    """Return name and model of the agents that were chosen, by the settings. Raises as `chosen_agents`."""
+    catalog = known_catalog(settings)
+    pairs = list[tuple[str, str]]()
+    for text in selection.names(catalog.agents):
+        if is_path(text) or _is_class(text):
+            agent = _agent(text, catalog, {"config_path": None})
+            pairs.append((agent.name, agent.model))
+        else:
+            file = file_of(text, catalog)
+            pairs.append((file.name, file.model or settings.tiers[file.tier].model))
+    return pairs
 
 
-def _instance(chosen: type[BaseAgentV2], arguments: Mapping[str, Any]) -> BaseAgentV2:
-    try:
-        inspect.signature(chosen).bind(**arguments)
-    except TypeError as error:
-        names = ", ".join(arguments)
-        raise AgentNotFoundError(
-            f"{chosen.__name__} cannot be made here ({error}): let its __init__ take {names} for BaseAgentV2"
-        ) from None
-    return chosen(**arguments)
+def _is_class(text: str) -> bool:
+    return ":" in text and not text.endswith(".md")
+
+
+def _agent(text: str, catalog: Catalog, arguments: Mapping[str, Any]) -> BaseAgentV2:
+    if is_path(text):
+        return agent_by_path(Path(text), arguments)
+    if _is_class(text):
+        return instance_of(_agent_class(text), arguments)
+    return MarkdownAgent(file_of(text, catalog), **arguments)
 
 
 def _agent_class(text: str) -> type[BaseAgentV2]:

@@ -1,7 +1,7 @@
 """`sutazai dlq`: dead letters and unrouted tasks, looked at, done again, thrown away."""
 
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,6 +23,7 @@ from bus.control import known_agents
 from bus.dead_letters import DeadLetters
 from bus.errors import UnknownAgent
 from bus.letter import Choice
+from bus.topology import Topology
 
 Agents = Annotated[
     list[str] | None,
@@ -59,11 +60,10 @@ class _Desk:
 
         async def at_desk() -> None:
             async with chosen.broker as broker:
-                for agent in self.agents or ():
-                    if await broker.queue_info(chosen.settings.topology.dead_queue(agent)) is None:
-                        raise UnknownAgent(agent)
+                topology = chosen.settings.topology
+                await _must_be_known(broker, topology, self.agents or ())
                 names = self.agents or await _fleet(broker, chosen.settings)
-                await work(DeadLetters(broker, chosen.settings.topology, names))
+                await work(DeadLetters(broker, topology, names))
 
         run_process(at_desk, "error")
 
@@ -208,6 +208,15 @@ def _must_agree(question: str) -> None:
     if not agreed:
         typer.echo("nothing was purged", err=True)
         raise typer.Exit(ExitCode.INTERRUPTED)
+
+
+async def _must_be_known(broker: Broker, topology: Topology, agents: Iterable[str]) -> None:
+    unrouted = await broker.queue_info(topology.unrouted)
+    if unrouted is not None and unrouted.ready:
+        return  # tasks that reached no agent may be for one that nobody has ever started
+    for agent in agents:
+        if await broker.queue_info(topology.dead_queue(agent)) is None:
+            raise UnknownAgent(agent)
 
 
 async def _fleet(broker: Broker, settings: Settings) -> set[str]:

@@ -1,26 +1,30 @@
 """`sutazai`: the commands together."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
+from agents.cli.agents import agents
 from agents.cli.cancel import cancel
 from agents.cli.demo.command import demo
 from agents.cli.dlq import dlq
 from agents.cli.local_model import local_model
+from agents.cli.migrate import migrate
+from agents.cli.models import models
 from agents.cli.results import results
 from agents.cli.run import run
 from agents.cli.submit import submit
 from agents.cli.topology import topology
-from agents.core.exit_codes import KNOWN_ERRORS, exit_code_of
+from agents.cli.usage import usage_sentence
+from agents.core.exit_codes import KNOWN_ERRORS, ExitCode, exit_code_of
 from agents.core.version import VERSION
 
 app = typer.Typer(
     name="sutazai",
     help="Language-model agents behind RabbitMQ, on hardware you own.",
     epilog="Exit codes: 0 ok, 1 a fault of this program, 2 wrong usage or settings, 3 no broker, 4 the broker refuses, "
-    "5 unknown agent, 6 the task was not completed, 7 timed out, 8 the model, 130 interrupted.",
+    "5 unknown agent, 6 the task was not completed, 7 timed out, 8 the model, 9 refused, 130 interrupted.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -37,16 +41,27 @@ def sutazai(
         raise typer.Exit
 
 
-for command in (demo, run, submit, results, cancel, topology):
+for command in (demo, run, submit, results, cancel, topology, models):
     app.command()(command)
 app.command("local-model")(local_model)
+app.add_typer(agents)
 app.add_typer(dlq)
+app.add_typer(migrate)
 
 
 def main() -> None:
-    """Run the command line; a known error is one line on standard error and its exit code."""
+    """Run the command line; wrong usage or a known error is one line on standard error and its exit code."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
+    except typer.TyperException as error:
+        _end(usage_sentence(error), ExitCode.USAGE)
     except KNOWN_ERRORS as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(exit_code_of(error))
+        _end(str(error), exit_code_of(error))
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPTED)
+
+
+def _end(sentence: str, code: ExitCode) -> NoReturn:
+    if sentence:
+        typer.echo(f"error: {sentence}", err=True)
+    sys.exit(code)

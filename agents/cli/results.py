@@ -73,7 +73,7 @@ def _moment_of(since: str | None) -> datetime | None:
     try:
         return since_of(since, datetime.now(UTC))
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--since") from error
+        raise typer.BadParameter(f"--since {error}") from error
 
 
 async def _look_back(client: Client, choice: _Choice, seen: SeenTasks) -> None:

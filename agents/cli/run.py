@@ -1,18 +1,33 @@
 """`sutazai run`: agents in one process."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from agents.cli.agents_by_path import agent_by_path
 from agents.cli.chosen_agents import chosen_agents
 from agents.cli.options import AmqpUrl, Config, LogLevel, Prefix
+from agents.cli.selection import All, Categories, Selection, Tiers
 from agents.core.host import Host
 from agents.core.process import run_process
 from agents.core.settings import load_settings
 
 
 def run(
-    agents: Annotated[list[str], typer.Argument(metavar="AGENT...", help="Names, MODULE:CLASS, or Markdown files.")],
+    agents: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="AGENT", help="Names, patterns of names, MODULE:CLASS, or Markdown and Python files."),
+    ] = None,
+    legacy: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--legacy", metavar="PATH", help="An agent of the first generation: its file or folder; repeatable."
+        ),
+    ] = None,
+    everything: All = False,
+    category: Categories = None,
+    tier: Tiers = None,
     amqp_url: AmqpUrl = None,
     ollama_url: Annotated[
         str | None, typer.Option("--ollama-url", metavar="URL", help="Default: OLLAMA_URL, else localhost:11434.")
@@ -36,7 +51,16 @@ def run(
       sutazai run senior-engineer product-manager
 
       sutazai run my_package.my_agent:MyAgent ./agents/translator.md --slots 1
+
+      sutazai run "*-optimizer" --category security
+
+      sutazai run --all
+
+      sutazai run --legacy old_agents/code-reviewer --legacy old_agents/translator/app.py
     """
+    selection = Selection(agents or (), everything, category or (), tier or ())
+    if selection.is_empty and not legacy:
+        raise typer.BadParameter("name an agent, or choose with --all, --category or --tier: see sutazai agents list")
     settings = load_settings(
         config,
         amqp_url=amqp_url,
@@ -47,7 +71,9 @@ def run(
         prefix=prefix,
         log_level=log_level,
     )
-    staff = chosen_agents(agents, settings, config_path=config, max_concurrent_tasks=concurrency)
+    arguments = {"config_path": config, "max_concurrent_tasks": concurrency}
+    staff = chosen_agents(selection, settings, **arguments) if not selection.is_empty else []
+    staff += [agent_by_path(path, arguments) for path in legacy or ()]
 
     async def serve() -> None:
         async with Host(staff, settings) as host:

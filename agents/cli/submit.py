@@ -23,6 +23,7 @@ from agents.cli.task_options import (
     Retry,
     Stream,
     Timeout,
+    Type,
     Wait,
 )
 from agents.core.exit_codes import ExitCode
@@ -40,6 +41,7 @@ def submit(
     timeout: Timeout = 300.0,
     model: Model = None,
     data: Data = None,
+    task_type: Type = None,
     deadline: Deadline = None,
     task_id: Id = None,
     max_attempts: MaxAttempts = None,
@@ -71,6 +73,7 @@ def submit(
             stream=stream,
             model=model,
             data=data,
+            type=task_type,
             timeout=deadline,
             id=task_id,
             max_attempts=max_attempts,

@@ -16,6 +16,9 @@ Stream = Annotated[
 Timeout = Annotated[float, typer.Option(min=0.1, help="With --wait or --stream: seconds to wait at most.")]
 Model = Annotated[str | None, typer.Option(help="Ask this model in place of the agent's own.")]
 Data = Annotated[str | None, typer.Option(metavar="JSON", help="Structured input beside the prompt.")]
+Type = Annotated[
+    str | None, typer.Option("--type", metavar="WORD", help="Kind of task, for agents that tell kinds apart.")
+]
 Deadline = Annotated[
     float | None, typer.Option(metavar="SECONDS", min=0.1, help="After this long nobody wants the result: expire.")
 ]

@@ -4,11 +4,16 @@ import re
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
 from agents.cli.console import err, out
+from agents.cli.known_catalog import known_catalog
+from agents.cli.letter_work import PIPE_WIDTH
 from agents.cli.options import AmqpUrl, Config, Prefix, connected
+from agents.cli.selection import All, Categories, Selection, Tiers
 from agents.core.process import run_process
+from agents.core.settings import Settings
 from bus.broker import Broker
 from bus.errors import TopologyError
 from bus.topology import Plan
@@ -16,7 +21,12 @@ from schemas import AGENT_NAME_PATTERN
 
 
 def topology(
-    agents: Annotated[list[str] | None, typer.Argument(metavar="[AGENT]...", help="Declare their queues too.")] = None,
+    agents: Annotated[
+        list[str] | None, typer.Argument(metavar="AGENT", help="Declare their queues too: names, or patterns.")
+    ] = None,
+    everything: All = False,
+    category: Categories = None,
+    tier: Tiers = None,
     show: Annotated[bool, typer.Option("--show", help="Print what would be declared, and declare nothing.")] = False,
     amqp_url: AmqpUrl = None,
     prefix: Prefix = None,
@@ -29,12 +39,14 @@ def topology(
     Examples:
       sutazai topology senior-engineer product-manager
 
+      sutazai topology --all
+
       sutazai topology --show
     """
-    _must_be_names(agents or [])
     chosen = connected("topology", config, amqp_url=amqp_url, prefix=prefix)
     names = chosen.settings.topology
-    plans = [names.shared(), *map(names.agent, agents or [])]
+    selection = Selection(agents or (), everything, category or (), tier or ())
+    plans = [names.shared(), *map(names.agent, _names(selection, chosen.settings))]
 
     async def declare() -> None:
         async with chosen.broker as broker:
@@ -45,7 +57,8 @@ def topology(
             out.print(f"declared on {broker.description}")
 
     if show:
-        out.print(_table([*plans, *names.logs()]))
+        console = Console(highlight=False, width=None if out.is_terminal else PIPE_WIDTH)
+        console.print(_table([*plans, *names.logs()]))
     else:
         run_process(declare, "warning")
 
@@ -58,10 +71,15 @@ async def _declare_log(broker: Broker, log: Plan) -> None:
         err.print(f"not declared: {names}: {error}", style="yellow", markup=False)
 
 
-def _must_be_names(agents: list[str]) -> None:
+def _names(selection: Selection, settings: Settings) -> list[str]:
+    """Return the names that were chosen; the catalogue need not have them, since an agent may be a class."""
+    if selection.is_empty:
+        return []
+    agents = selection.names(known_catalog(settings).agents)
     for agent in agents:
         if not re.fullmatch(AGENT_NAME_PATTERN, agent):
             raise typer.BadParameter(f"agent {agent!r} cannot be a name: lower-case letters, digits and hyphens only")
+    return agents
 
 
 def _table(plans: list[Plan]) -> Table:

@@ -3,6 +3,7 @@
 from enum import IntEnum
 
 from agents.core.catalog import AgentFileError
+from agents.core.hooks import StartFailed
 from agents.core.model.errors import ModelError
 from agents.core.settings import SettingsError
 from bus.errors import (
@@ -11,6 +12,7 @@ from bus.errors import (
     ConnectError,
     ConnectionLost,
     InvalidAddress,
+    InvalidTask,
     PublishError,
     PublishTimeout,
     ReplyTimeout,
@@ -32,10 +34,11 @@ class ExitCode(IntEnum):
     TASK_NOT_COMPLETED = 6
     TIMED_OUT = 7
     MODEL = 8
+    REFUSED = 9
     INTERRUPTED = 130
 
 
-KNOWN_ERRORS = (BusError, PrivateNodeError, SettingsError, AgentFileError, ModelError)
+KNOWN_ERRORS = (BusError, PrivateNodeError, SettingsError, AgentFileError, ModelError, StartFailed)
 """Errors whose text is one clear sentence: they are shown without a traceback."""
 
 _CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
@@ -44,6 +47,7 @@ _CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
     (PrivateNodeError, ExitCode.BROKER_UNREACHABLE),
     (UnknownAgent, ExitCode.UNKNOWN_AGENT),
     (InvalidAddress, ExitCode.USAGE),
+    (InvalidTask, ExitCode.USAGE),
     (ConnectError, ExitCode.BROKER_REFUSES),
     (TopologyError, ExitCode.BROKER_REFUSES),
     (PublishTimeout, ExitCode.TIMED_OUT),
@@ -52,9 +56,11 @@ _CODES: tuple[tuple[type[Exception], ExitCode], ...] = (
     (ModelError, ExitCode.MODEL),
     (SettingsError, ExitCode.USAGE),
     (AgentFileError, ExitCode.USAGE),
+    (TimeoutError, ExitCode.TIMED_OUT),
 )
 
 
 def exit_code_of(error: Exception) -> ExitCode:
-    """Return the code for an error."""
-    return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.UNEXPECTED)
+    """Return the code for an error; for that of an agent's start, the code of its reason."""
+    reason = error.__cause__ if isinstance(error, StartFailed) else error
+    return next((code for kind, code in _CODES if isinstance(reason, kind)), ExitCode.UNEXPECTED)

@@ -1,16 +1,19 @@
 """OllamaConfig: which model an agent asks, and with which parameters."""
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from agents.core.catalog import load_catalog
-from agents.core.tiers import Tier, TierSettings, settings_of
+from agents.core.settings import load_settings
+from agents.core.tiers import Tier, TierSettings
+
+Tiers = Mapping[Tier, TierSettings]
 
 
 class OllamaConfig:
-    """Looks up models by an agent's name. The environment is read at each call.
+    """Looks up models by an agent's name.
 
+    `tiers` says what the tiers mean; without it, the environment does, which is read at each call.
     A subclass may override `tier_of` to take tiers from elsewhere than the catalogue.
     """
 
@@ -21,15 +24,23 @@ class OllamaConfig:
         return Tier.DEFAULT if known is None else known.tier
 
     @classmethod
-    def get_model_for_agent(cls, name: str, *, environ: Mapping[str, str] | None = None) -> str:
-        """Return the name of the agent's model; an unknown agent gets that of the default tier."""
-        return cls._settings(name, environ).model
+    def get_model_for_agent(cls, name: str, *, tiers: Tiers | None = None) -> str:
+        """Return the name of the agent's model; an unknown agent gets that of the default tier.
+
+        Raises:
+            SettingsError: the environment holds an unusable value.
+        """
+        return cls._settings(name, tiers).model
 
     @classmethod
-    def get_model_config(cls, name: str, *, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """Return model, temperature, max_tokens, top_p, frequency_penalty and presence_penalty for an agent."""
-        return cls._settings(name, environ).as_dict()
+    def get_model_config(cls, name: str, *, tiers: Tiers | None = None) -> dict[str, Any]:
+        """Return model, temperature, max_tokens, top_p, frequency_penalty and presence_penalty for an agent.
+
+        Raises:
+            SettingsError: the environment holds an unusable value.
+        """
+        return cls._settings(name, tiers).as_dict()
 
     @classmethod
-    def _settings(cls, name: str, environ: Mapping[str, str] | None) -> TierSettings:
-        return settings_of(cls.tier_of(name), os.environ if environ is None else environ)
+    def _settings(cls, name: str, tiers: Tiers | None) -> TierSettings:
+        return (load_settings().tiers if tiers is None else tiers)[cls.tier_of(name)]

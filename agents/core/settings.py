@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import AliasChoices, Field, StringConstraints, ValidationError, field_validator
+from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     InitSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
@@ -20,7 +21,7 @@ from pydantic_settings import (
 from agents.core.bare_urls import without_credentials
 from agents.core.model.server_url import DEFAULT_URL
 from agents.core.model.timeouts import ModelTimeouts
-from agents.core.tiers import TIERS, Tier
+from agents.core.tier_fields import ModelName, TierFields
 from bus.patience import BROKER_DEFAULT_SECONDS, Patience
 from bus.retry import RetryPolicy
 from bus.topology import QueueType, Topology
@@ -38,14 +39,12 @@ _REMEDIES: Final = {
     _LEVEL: "use debug, info, warning, error or critical",
 }
 
-ModelName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-
 
 class SettingsError(Exception):
     """A setting cannot be used. The text names it, its value and the remedy."""
 
 
-class Settings(BaseSettings):
+class Settings(TierFields, BaseSettings):
     """All that can be set. A field is read from the variables named at it, and from SUTAZAI_<FIELD>."""
 
     model_config = SettingsConfigDict(
@@ -65,9 +64,6 @@ class Settings(BaseSettings):
     """The broker's own `consumer_timeout` in seconds, which AMQP does not tell: nothing here is held that long."""
 
     ollama_url: str = Field(DEFAULT_URL, repr=False, validation_alias=AliasChoices("OLLAMA_URL", "OLLAMA_BASE_URL"))
-    ollama_opus_model: ModelName = Field(TIERS[Tier.OPUS].model, validation_alias="OLLAMA_OPUS_MODEL")
-    ollama_sonnet_model: ModelName = Field(TIERS[Tier.SONNET].model, validation_alias="OLLAMA_SONNET_MODEL")
-    ollama_default_model: ModelName = Field(TIERS[Tier.DEFAULT].model, validation_alias="OLLAMA_DEFAULT_MODEL")
     max_ollama_connections: int = Field(2, ge=1, le=64, validation_alias="MAX_OLLAMA_CONNECTIONS")
     """Slots: requests at each model server at once."""
     preload_models: Annotated[tuple[ModelName, ...], NoDecode] = ()
@@ -88,8 +84,8 @@ class Settings(BaseSettings):
     """Failures of the model server in a row that open the breaker."""
     breaker_recovery: float = Field(60.0, gt=0, allow_inf_nan=False)
     """Seconds from opening to the first probe, and a tenth at most by chance; doubled after each probe that fails."""
-    breaker_recovery_cap: float = Field(300.0, gt=0, allow_inf_nan=False)
-    """Seconds that the doubling ends at."""
+    breaker_recovery_cap: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Seconds that the doubling ends at; None takes five times `breaker_recovery`."""
     breaker_failure_rate: float | None = Field(None, gt=0, le=1)
     """Share of the last `breaker_window` requests whose failure opens the breaker too; None: only failures in a row."""
     breaker_window: int = Field(20, ge=1, le=10_000)
@@ -129,10 +125,14 @@ class Settings(BaseSettings):
     health_check_interval: float = Field(30.0, gt=0, allow_inf_nan=False, validation_alias="HEALTH_CHECK_INTERVAL")
     """Seconds between two reports."""
     heartbeat_interval: float = Field(30.0, gt=0, allow_inf_nan=False, validation_alias="HEARTBEAT_INTERVAL")
+    """Seconds between two heartbeats of an agent to the coordinator."""
+    start_timeout: float = Field(300.0, gt=0, allow_inf_nan=False)
+    """Seconds that the agents' `on_start` may take."""
     grace_period: float = Field(30.0, ge=0, allow_inf_nan=False)
     """Seconds that running tasks get to end once a stop was asked for."""
     log_level: str = Field("INFO", pattern=_LEVEL, validation_alias="LOG_LEVEL")
     backend_url: str | None = Field(None, repr=False, validation_alias="BACKEND_URL")
+    """The HTTP coordinator of older agents; None: nobody is told."""
 
     @field_validator("agents_path", mode="before")
     @classmethod
@@ -190,15 +190,6 @@ class Settings(BaseSettings):
         except ValueError as error:
             raise SettingsError(f"agent {agent!r} cannot run: {error} (SUTAZAI_CONSUMER_TIMEOUT)") from None
 
-    @property
-    def tier_models(self) -> Mapping[str, str]:
-        """The model of each tier, by the variable that sets it."""
-        return {
-            Tier.OPUS.variable: self.ollama_opus_model,
-            Tier.SONNET.variable: self.ollama_sonnet_model,
-            Tier.DEFAULT.variable: self.ollama_default_model,
-        }
-
 
 def load_settings(config_path: str | Path | None = None, **arguments: Any) -> Settings:
     """Read the settings from arguments (None means not given), environment, file and defaults, in this order.
@@ -206,28 +197,34 @@ def load_settings(config_path: str | Path | None = None, **arguments: Any) -> Se
     Raises:
         SettingsError: a value is invalid, or the file is missing or unreadable.
     """
-    from_file = _read_file(config_path)
-
-    class Layered(Settings):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic-settings'
-            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            # An environment source names a field by the variable that it found. Only under one name for each field
-            # does the stronger source win, so the found values go through a source that brings them under it.
-            from_environment = InitSettingsSource(settings_cls, init_kwargs=env_settings())
-            return init_settings, from_environment, InitSettingsSource(settings_cls, init_kwargs=from_file)
-
     given = {name: value for name, value in arguments.items() if value is not None}
+    weaker = _by_variable(_read_file(config_path)) | _by_variable(EnvSettingsSource(Settings)())
+    for variable in _by_variable(given):
+        weaker.pop(variable, None)
     try:
-        return Layered(**given)
+        return _Complete(**weaker, **given)
     except ValidationError as error:
         raise SettingsError(_sentence(error)) from None
+
+
+def _by_variable(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Bring each field under one name, so that one source may take the place of another."""
+    return InitSettingsSource(Settings, init_kwargs=dict(values))()
+
+
+class _Complete(Settings):
+    """Settings from their arguments alone. Made once: a class for each reading would cost a host of 131 agents 2 s."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic-settings'
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
 
 
 def _read_file(path: str | Path | None) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Tier: how much an agent asks of a model, and what each tier means in a model and its parameters."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
@@ -43,10 +43,4 @@ TIERS: Final[Mapping[Tier, TierSettings]] = MappingProxyType(
         Tier.DEFAULT: TierSettings("tinyllama", temperature=0.5, max_tokens=1024, top_p=0.8),
     }
 )
-"""The tiers of docs/names.md."""
-
-
-def settings_of(tier: Tier, environ: Mapping[str, str]) -> TierSettings:
-    """Return a tier's settings, with the model that the environment names for it, if it does."""
-    model = environ.get(tier.variable, "").strip()
-    return replace(TIERS[tier], model=model) if model else TIERS[tier]
+"""The tiers of docs/names.md, where no setting says otherwise."""

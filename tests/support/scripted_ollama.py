@@ -94,6 +94,8 @@ class ScriptedOllama:
 
     def __init__(self) -> None:
         self.installed: list[str] = ["tinyllama:latest"]
+        self.sizes: dict[str, int] = {}
+        """Bytes of installed models, where `/api/tags` is to tell them."""
         self.loaded: list[Json] = []
         """What /api/ps tells of the models in memory."""
         self.script: deque[httpx.Response | Exception | Script] = deque()
@@ -130,12 +132,16 @@ class ScriptedOllama:
         if path == "/api/version":
             return httpx.Response(200, json={"version": VERSION})
         if path == "/api/tags":
-            return httpx.Response(200, json={"models": [{"name": name, "model": name} for name in self.installed]})
+            return httpx.Response(200, json={"models": [self._told(name) for name in self.installed]})
         if path == "/api/ps":
             return httpx.Response(200, json={"models": self.loaded})
         if path == "/api/pull":
             return self._pull(body["model"])
         return await self._model(path, body)
+
+    def _told(self, name: str) -> Json:
+        size = {"size": self.sizes[name]} if name in self.sizes else {}
+        return {"name": name, "model": name} | size
 
     def _pull(self, model: str) -> httpx.Response:
         if self.pull_lines[-1].get("status") == "success":

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from schemas import TaskMessage
+
+_PENALTIES: Final = ("frequency_penalty", "presence_penalty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,7 @@ class ModelChoice:
     def of_tier(cls, config: Mapping[str, Any]) -> "ModelChoice":
         """Read what `OllamaConfig.get_model_config` gives; penalties of 0 are the server's default and left out."""
         options = {name: value for name, value in config.items() if name != "model"}
-        return cls(config["model"], {name: value for name, value in options.items() if value})
+        return cls(config["model"], {name: value for name, value in options.items() if value or name not in _PENALTIES})
 
     def with_agent(self, model: str | None, options: Mapping[str, Any]) -> "ModelChoice":
         """Return the choice of an agent that has opinions of its own."""

@@ -12,16 +12,20 @@ ALIASES: Final = MappingProxyType({"tinyllama2.5-coder:7b": "qwen2.5-coder:7b"})
 _DEFAULT_NAMESPACE: Final = "library/"
 
 
+def true_name(name: str) -> str:
+    """Return what a name stands for where it is an alias, else the name itself."""
+    return ALIASES.get(name.strip().casefold(), name.strip())
+
+
 def resolve_model(name: str) -> str:
     """Return the full name that goes to the server: aliases followed, `:latest` where there is no tag.
 
     Raises:
         ValueError: the name is empty.
     """
-    text = name.strip()
+    text = true_name(name)
     if not text:
         raise ValueError("the model name is empty: name an installed model, such as 'tinyllama'")
-    text = ALIASES.get(text.casefold(), text)
     has_tag = ":" in text.rsplit("/", 1)[-1]
     return text if has_tag else f"{text}:{DEFAULT_TAG}"
 

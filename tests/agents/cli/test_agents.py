@@ -1,3 +1,4 @@
+import asyncio
 import io
 import json
 import shlex
@@ -6,12 +7,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from agents import BaseAgentV2
 from agents.cli import agents as command
 from agents.cli.agent_page import command_of
 from agents.cli.agent_table import agent_table, searched
 from agents.core.agent_files.sample_task import SampleTask
 from agents.core.catalog import load_catalog
+from schemas import TaskMessage
 from tests.support.agent_files import agent_text, written
+from tests.support.agent_world import agent_world
 from tests.support.command_line import Cli
 
 AGENTS = load_catalog()
@@ -75,6 +79,14 @@ def test_ones_own_agents_are_listed_and_a_broken_file_is_told_beside_them(cli: C
     )
 
 
+def test_a_folder_of_the_settings_that_is_not_there_is_told(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUTAZAI_AGENTS_PATH", "/nowhere")
+    ran = cli("agents", "list")
+    assert (ran.code, len(ran.out.splitlines())) == (0, 131)
+    assert ran.sentence == "warning: passed over: /nowhere: no such folder: see SUTAZAI_AGENTS_PATH"
+    assert cli("agents", "check").out.splitlines()[0] == "/nowhere: no such file"
+
+
 def test_a_table_of_all_agents_fits_80_columns_with_whole_names() -> None:
     screen = Console(width=80, file=io.StringIO(), record=True)
     screen.print(agent_table(searched(AGENTS.values(), "")))
@@ -115,6 +127,7 @@ def test_a_page_tells_what_a_file_sets_beside_the_usual(cli: Cli, own: Path) -> 
         "retry: {base: 2}",
         "task_timeout: 90",
         "tools: [Bash]",
+        "input_model: {type: array}",
         "output_model: {type: object, properties: {n: {type: integer}}}",
     )
     path = written(own, agent_text('"Counts.\\n\\nAnd \\x1b[2J more."', *lines), "counter")
@@ -123,6 +136,7 @@ def test_a_page_tells_what_a_file_sets_beside_the_usual(cli: Cli, own: Path) -> 
     for line in ("model     mine", "attempts  5", "retry     base 2.0", "timeout   90 s for an attempt"):
         assert line in shown
     assert shown[shown.index("Answers are JSON of this schema") + 1 :][:2] == ["{", '  "type": "object",']
+    assert shown[shown.index("Tasks bring JSON of this schema") + 1 :][:2] == ["{", '  "type": "array"']
     assert shown[-2:] == ["Notes", "tools is kept and not used: agents here have no tools"]
 
 
@@ -152,6 +166,23 @@ def test_a_sample_task_is_a_command_that_a_shell_reads_back(sample: SampleTask, 
     assert shlex.split(typed)[-1] == (sample.prompt or "")
 
 
+class Told(BaseAgentV2):
+    """Answers with what it was asked."""
+
+    async def process_task(self, task: TaskMessage) -> object:
+        return {"prompt": task.prompt, "data": task.data, "type": task.type}
+
+
+@pytest.mark.parametrize(
+    "sample", [SampleTask('It\'s $5: "why"?\n- so'), SampleTask("- x", {"n": [1]}, "sum"), SampleTask(data=0)]
+)
+async def test_the_command_of_a_sample_task_submits_that_task(cli: Cli, vhost_url: str, sample: SampleTask) -> None:
+    words = shlex.split(command_of("told", sample))[1:]
+    async with agent_world(Told(), amqp_url=vhost_url):
+        ran = await asyncio.to_thread(cli, words[0], "--amqp-url", vhost_url, "--timeout", "15", *words[1:])
+    assert json.loads(ran.out) == {"prompt": sample.prompt or "", "data": sample.data, "type": sample.type or "default"}
+
+
 @pytest.mark.parametrize(
     ("name", "told"),
     [
@@ -160,7 +191,8 @@ def test_a_sample_task_is_a_command_that_a_shell_reads_back(sample: SampleTask, 
         ("broken", "broken.md: tier 'huge' is not known"),
     ],
 )
-def test_what_is_no_agent_cannot_be_shown(cli: Cli, own: Path, name: str, told: str) -> None:
+@pytest.mark.usefixtures("own")
+def test_what_is_no_agent_cannot_be_shown(cli: Cli, name: str, told: str) -> None:
     ran = cli("agents", "show", name)
     assert (ran.code, ran.out) == (2, "")
     assert told in ran.sentence.rpartition("error: ")[2]

@@ -5,6 +5,8 @@ import pytest
 from tests.support.agent_files import agent_text, written
 from tests.support.command_line import Cli
 
+RULE = "lower-case letters, digits and hyphens only, at most 100"
+
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -23,7 +25,7 @@ def test_every_fault_is_a_line_and_the_code_is_2(cli: Cli, here: Path) -> None:
     ran = cli("agents", "check", ".")
     assert ran.code == 2
     assert ran.out.splitlines() == [
-        "bad.md: name 'My Agent' is not usable: lower-case letters, digits and hyphens only, at most 100: my-agent would do",
+        f"bad.md: name 'My Agent' is not usable: {RULE}: my-agent would do",
         "bad.md: tier 'huge' is not known: use one of opus, sonnet, default",
         "bad.md: description is missing: give it one line of text",
         "bad.md: there is no system prompt: write it below the front matter",

@@ -58,7 +58,7 @@ def test_a_category_and_a_tier_that_share_no_agent_are_an_error() -> None:
         Selection(categories=("security",), tiers=(Tier.OPUS, Tier.SONNET)).names({guard.name: guard})
 
 
-@pytest.mark.parametrize("selection", [Selection(("a",)), Selection((), True), Selection(tiers=(Tier.OPUS,))])
+@pytest.mark.parametrize("selection", [Selection(("a",)), Selection(everything=True), Selection(tiers=(Tier.OPUS,))])
 def test_only_a_selection_of_nothing_is_empty(selection: Selection) -> None:
     assert Selection().is_empty
     assert not selection.is_empty

@@ -5,8 +5,9 @@ import pytest
 
 from agents.cli.chosen_agents import chosen_agents
 from agents.cli.selection import AgentNotFoundError, Selection
-from agents.core.catalog import load_catalog, read_catalog
+from agents.core.catalog import AgentFileError, load_catalog, read_catalog
 from agents.core.settings import Settings, load_settings
+from tests.support.agent_files import agent_text, written
 
 MODULE = """
 from agents import BaseAgentV2
@@ -72,3 +73,24 @@ def test_folders_of_ones_own_are_searched_before_the_catalogue(
     assert mine.description == "Mine"
     assert theirs.description == load_catalog()["product-manager"].description
     assert settings.agents_path == ()
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_broken_file_beside_it_hides_no_agent_and_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(tmp_path, agent_text("Mine"), "mine")
+    written(tmp_path, agent_text("Breaks", "tier: huge"), "broken")
+    monkeypatch.setenv("SUTAZAI_AGENTS_PATH", str(tmp_path))
+    (agent,) = chosen_agents(Selection(("mine",)), load_settings())
+    assert agent.description == "Mine"
+    assert f"warning: passed over: {tmp_path}/broken.md: tier 'huge' is not known" in capsys.readouterr().err
+    with pytest.raises(AgentFileError, match=r"broken\.md: tier 'huge'"):
+        chosen_agents(Selection(("broken",)), load_settings())
+
+
+def test_whole_categories_and_patterns_are_made_into_agents(settings: Settings) -> None:
+    chosen = chosen_agents(Selection(("*-guard",), categories=("management",)), settings, max_concurrent_tasks=1)
+    expected = {name for name, file in load_catalog().items() if file.category == "management"}
+    assert {agent.name for agent in chosen} == {"prompt-injection-guard", *expected}
+    assert {agent.max_concurrent_tasks for agent in chosen} == {1}

@@ -184,6 +184,18 @@ async def test_what_nobody_can_take_stays_and_is_told(dlq: Dlq) -> None:
     assert await dlq.ids() == []
 
 
+async def test_tasks_for_an_agent_that_nobody_ever_started_are_found_by_its_name(dlq: Dlq) -> None:
+    await bury(dlq.url, "t-1")
+    for agent, task_id in (("retired-agent", "u-1"), ("other", "u-2")):
+        await publish(dlq.url, agent, Message(b"{}", correlation_id=task_id))
+    ran = await dlq("list", "--json", "--agent", "retired-agent")
+    assert (ran.code, [json.loads(line)["task_id"] for line in ran.out.splitlines()]) == (0, ["u-1"])
+    await dlq.until_ids("t-1", "u-1", "u-2")
+    ran = await dlq("purge", "--reason", "unrouted", "--agent", "retired-agent", "--yes")
+    assert (ran.code, ran.out) == (0, "purged 1\n")
+    await dlq.until_ids("t-1", "u-2")
+
+
 async def test_an_agent_that_is_in_no_catalogue_is_found_by_its_greeting_or_its_name(dlq: Dlq) -> None:
     await bury(dlq.url, "t-1")
     assert await dlq.ids() == ["t-1"]

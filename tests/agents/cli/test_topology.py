@@ -1,5 +1,7 @@
 import asyncio
+import re
 
+from agents.core.catalog import load_catalog
 from bus.topology import Topology
 from tests.support.command_line import Cli
 from tests.support.management import Management
@@ -37,3 +39,11 @@ def test_a_name_that_no_agent_can_have_is_refused(cli: Cli) -> None:
     ran = cli("topology", "Bad Name", "--show")
     assert (ran.code, ran.out) == (2, "")
     assert "agent 'Bad Name' cannot be a name" in ran.err
+
+
+def test_the_queues_of_a_whole_category_and_of_a_class_beside_it_are_shown(cli: Cli) -> None:
+    ran = cli("topology", "my-class", "*-guard", "--category", "system", "--show")
+    expected = {name for name, file in load_catalog().items() if file.category == "system"}
+    expected |= {"my-class", "prompt-injection-guard"}
+    assert ran.code == 0
+    assert set(re.findall(r"sutazai\.tasks\.([a-z0-9-]+)", ran.out)) == expected

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from agents.core.catalog import load_catalog, read_agent_file
+from agents.core.catalog import AgentFileError, load_catalog, read_agent_file
 from agents.core.markdown_agent import MarkdownAgent, prompt_of
 from schemas import TaskMessage
 from tests.support.agent_world import agent_world
@@ -42,6 +42,27 @@ async def test_a_markdown_agent_answers_under_its_prompt_with_its_options(file: 
     assert (agent.name, agent.description, agent.max_concurrent_tasks) == ("translator", "Translates", 1)
 
 
+@pytest.fixture
+def typed(file: Path) -> MarkdownAgent:
+    schema = "{type: object, required: [text], properties: {text: {type: string}}}"
+    file.write_text(f"---\ndescription: Translates\ninput_model: {schema}\n---\nYou translate.")
+    return MarkdownAgent(read_agent_file(file))
+
+
+async def test_a_file_says_what_its_tasks_bring(typed: MarkdownAgent) -> None:
+    async with agent_world(typed) as world:
+        good = await world.client.ask("translator", data={"text": "Hello"}, timeout=10)
+        bad = await world.client.ask("translator", data={"txt": "Hello"}, timeout=10)
+    assert (good.status, bad.status) == ("completed", "rejected")
+    assert "the task's data does not fit its input_model: 'text' is a required property" in str(bad.error)
+
+
+def test_a_file_with_a_bad_input_model_is_refused(file: Path) -> None:
+    file.write_text("---\ndescription: Translates\ninput_model: {type: nonsense}\n---\nYou translate.")
+    with pytest.raises(AgentFileError, match="input_model is no valid JSON Schema at type"):
+        read_agent_file(file)
+
+
 def test_the_tier_of_a_file_outside_the_catalogue_holds(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OLLAMA_OPUS_MODEL", "big")
     agent = MarkdownAgent(read_agent_file(file))
@@ -57,6 +78,22 @@ def test_a_files_own_model_wins_over_its_tiers(file: Path) -> None:
 def test_an_agent_of_the_catalogue_has_the_options_of_its_file() -> None:
     agent = MarkdownAgent(load_catalog()["prompt-injection-guard"])
     assert agent.models.choice.for_call(None, None, {})[1]["num_predict"] == 96
+
+
+def test_the_bound_of_a_file_wins_over_that_of_its_tier(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OLLAMA_OPUS_MAX_TOKENS", "50")
+    monkeypatch.setenv("OLLAMA_OPUS_TEMPERATURE", "0")
+    options = MarkdownAgent(read_agent_file(file)).models.choice.for_call(None, None, {})[1]
+    assert (options["num_predict"], options["temperature"]) == (50, 0)
+    for key in ("num_predict", "max_tokens"):
+        file.write_text(f"---\ndescription: Translates\ntier: opus\noptions: {{{key}: 96}}\n---\nYou translate.")
+        options = MarkdownAgent(read_agent_file(file)).models.choice.for_call(None, None, {})[1]
+        assert options["num_predict"] == 96
+
+
+def test_an_agents_one_line_is_the_first_of_its_description(file: Path) -> None:
+    file.write_text('---\ndescription: "Translates.\\n\\nMore of it."\n---\nYou translate.')
+    assert MarkdownAgent(read_agent_file(file)).description == "Translates."
 
 
 RATING = {"type": "object", "properties": {"stars": {"type": "integer", "maximum": 5}}, "required": ["stars"]}
@@ -103,5 +140,27 @@ async def test_a_key_that_looks_misspelt_is_told_when_the_agent_starts(misspelt:
             "file": str(misspelt.file.path),
             "key": "max_attempt",
             "meant": "max_attempts",
+        }
+    ]
+
+
+@pytest.fixture
+def foreigner(file: Path) -> MarkdownAgent:
+    file.write_text("---\ndescription: Translates\ntools: Read, Bash\ncolor: red\n---\nYou translate.")
+    return MarkdownAgent(read_agent_file(file))
+
+
+@pytest.mark.usefixtures("every_level")
+async def test_tools_of_a_file_for_another_program_are_told_when_the_agent_starts(foreigner: MarkdownAgent) -> None:
+    with capture_logs() as logs:
+        async with agent_world(foreigner):
+            pass
+    told = [line for line in logs if line["event"].startswith("agent_file.")]
+    assert told == [
+        {
+            "event": "agent_file.tools_unused",
+            "log_level": "info",
+            "file": str(foreigner.file.path),
+            "tools": "Read, Bash",
         }
     ]

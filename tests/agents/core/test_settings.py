@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from agents.core.settings import DEFAULT_CONFIG_PATH, Settings, SettingsError, load_settings
+from agents.core.tiers import TIERS, Tier, TierSettings
 from bus.topology import QueueType
 
 ROWS = [
@@ -135,13 +136,42 @@ def test_folders_with_agents_are_separated_as_in_path(monkeypatch: pytest.Monkey
     assert load_settings(None, agents_path=(Path("/c"),)).agents_path == (Path("/c"),)
 
 
-def test_each_tier_has_the_model_that_settings_give_it() -> None:
-    settings = load_settings(None, ollama_opus_model="big", ollama_default_model="small")
-    assert settings.tier_models == {
-        "OLLAMA_OPUS_MODEL": "big",
-        "OLLAMA_SONNET_MODEL": "qwen2.5-coder:7b",
-        "OLLAMA_DEFAULT_MODEL": "small",
+def test_each_tier_has_the_model_and_the_parameters_that_settings_give_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OLLAMA_OPUS_PRESENCE_PENALTY", "-1.5")
+    monkeypatch.setenv("SUTAZAI_OLLAMA_DEFAULT_MAX_TOKENS", "64")
+    settings = load_settings(None, ollama_opus_model="big", ollama_opus_temperature=0, ollama_default_top_p=1)
+    assert settings.tiers == {
+        Tier.OPUS: TierSettings("big", temperature=0, max_tokens=4096, top_p=0.95, presence_penalty=-1.5),
+        Tier.SONNET: TIERS[Tier.SONNET],
+        Tier.DEFAULT: TierSettings("tinyllama", temperature=0.5, max_tokens=64, top_p=1),
     }
+
+
+@pytest.mark.parametrize("tier", Tier)
+@pytest.mark.parametrize(
+    ("parameter", "value", "told"),
+    [
+        ("MODEL", "  ", "String should have at least 1 character"),
+        ("TEMPERATURE", "2.1", "Input should be less than or equal to 2"),
+        ("TEMPERATURE", "nan", "Input should be less than or equal to 2"),
+        ("MAX_TOKENS", "0", "Input should be greater than or equal to 1"),
+        ("TOP_P", "0", "Input should be greater than 0"),
+        ("FREQUENCY_PENALTY", "-3", "Input should be greater than or equal to -2"),
+        ("PRESENCE_PENALTY", "much", "Input should be a valid number"),
+    ],
+)
+def test_a_tiers_parameter_out_of_its_bounds_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tier: Tier, parameter: str, value: str, told: str
+) -> None:
+    name = f"OLLAMA_{tier.name}_{parameter}"
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"setting {name} = .*: {told}"):
+        load_settings(None)
+
+
+def test_a_tiers_model_of_a_name_that_no_registry_has_is_the_one_that_is_meant() -> None:
+    settings = load_settings(None, ollama_opus_model=" TinyLlama2.5-coder:7b ")
+    assert settings.tiers[Tier.OPUS].model == "qwen2.5-coder:7b"
 
 
 def test_a_hosts_name_is_made_of_machine_and_process() -> None:

@@ -1,0 +1,62 @@
+"""The two parts of an agent's file: the front matter as a mapping, and the text below it."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import frontmatter
+import yaml
+
+_BARE_DESCRIPTION: Final = re.compile(r"^description:[ \t]+([^\s'\"|>\[{&*!].*(?:\n[ \t]+.*)*)$", re.MULTILINE)
+
+
+class UnreadableFile(Exception):
+    """A file is missing, or holds no text with front matter. The text is a sentence without a subject."""
+
+
+def read_front_matter(path: Path) -> tuple[Mapping[str, Any], str] | None:
+    r"""Return the front matter and the text below it; None where there is no front matter.
+
+    A description that breaks YAML's rules, as those with a colon and a blank in them do, is read as it stands: other
+    programs take such files, with `\n` for a line's end.
+
+    Raises:
+        UnreadableFile: see there.
+    """
+    text = _text_of(path)
+    try:
+        if not frontmatter.checks(text):
+            return None
+        post = _parsed(text)
+    except yaml.YAMLError as error:
+        told = " ".join(str(error).split())
+        raise UnreadableFile(f"cannot be read as Markdown with front matter: {told}") from error
+    return post.metadata, post.content
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise UnreadableFile("no such file") from error
+    except OSError as error:
+        raise UnreadableFile(f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UnreadableFile(f"cannot be read as Markdown with front matter: {error}") from error
+
+
+def _parsed(text: str) -> frontmatter.Post:
+    try:
+        return frontmatter.loads(text)
+    except yaml.YAMLError:
+        quoted = _BARE_DESCRIPTION.sub(_quoted, text, count=1)
+        if quoted == text:
+            raise
+        return frontmatter.loads(quoted)
+
+
+def _quoted(found: re.Match[str]) -> str:
+    lines = " ".join(found[1].split())
+    return f"description: {json.dumps(lines.replace(chr(92) + 'n', chr(10)), ensure_ascii=False)}"

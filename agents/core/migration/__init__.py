@@ -1,0 +1,1 @@
+"""Moving agents of the first generation over: what a tree holds, and its files rewritten."""
