@@ -10,13 +10,17 @@ __path__ = extend_path(__path__, __name__)
 _HOMES: Final = {
     "agents.core.base_agent_v2": ("AgentStatus", "BaseAgent", "BaseAgentV2"),
     "agents.core.circuit_breaker": ("CircuitBreaker", "CircuitBreakerOpenException", "CircuitState"),
+    "agents.core.delegation_rules": ("DelegationFailed",),
     "agents.core.host": ("Host",),
     "agents.core.markdown_agent": ("MarkdownAgent",),
     "agents.core.model.errors": ("InvalidOutput", "ModelError"),
+    "agents.core.migration.factory": ("create_agent_factory",),
+    "agents.core.migration.legacy_wrapper": ("LegacyAgentWrapper",),
     "agents.core.ollama_integration": ("OllamaConfig",),
     "agents.core.ollama_pool": ("OllamaConnectionPool",),
     "agents.core.request_queue": ("RequestPriority", "RequestQueue"),
     "agents.core.settings": ("Settings", "load_settings"),
+    "agents.core.typed_input": ("InvalidInput",),
     "bus.client": ("Client",),
     "bus.connect": ("broker_at",),
     "bus.errors": ("PermanentError", "RejectedError", "RetryableError"),
@@ -28,13 +32,17 @@ publishes, or hears Ctrl-C while it starts, need not wait for."""
 if TYPE_CHECKING:
     from agents.core.base_agent_v2 import AgentStatus, BaseAgent, BaseAgentV2
     from agents.core.circuit_breaker import CircuitBreaker, CircuitBreakerOpenException, CircuitState
+    from agents.core.delegation_rules import DelegationFailed
     from agents.core.host import Host
     from agents.core.markdown_agent import MarkdownAgent
+    from agents.core.migration.factory import create_agent_factory
+    from agents.core.migration.legacy_wrapper import LegacyAgentWrapper
     from agents.core.model.errors import InvalidOutput, ModelError
     from agents.core.ollama_integration import OllamaConfig
     from agents.core.ollama_pool import OllamaConnectionPool
     from agents.core.request_queue import RequestPriority, RequestQueue
     from agents.core.settings import Settings, load_settings
+    from agents.core.typed_input import InvalidInput
     from bus.client import Client
     from bus.connect import broker_at
     from bus.errors import PermanentError, RejectedError, RetryableError
@@ -47,6 +55,9 @@ else:
                 return globals().setdefault(name, getattr(import_module(home), name))
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "AgentStatus",
@@ -56,8 +67,11 @@ __all__ = [
     "CircuitBreakerOpenException",
     "CircuitState",
     "Client",
+    "DelegationFailed",
     "Host",
+    "InvalidInput",
     "InvalidOutput",
+    "LegacyAgentWrapper",
     "MarkdownAgent",
     "ModelError",
     "OllamaConfig",
@@ -73,5 +87,6 @@ __all__ = [
     "TaskResult",
     "TaskStatus",
     "broker_at",
+    "create_agent_factory",
     "load_settings",
 ]

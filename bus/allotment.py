@@ -2,6 +2,8 @@
 
 The order, in which a host with many agents takes from their queues:
 
+0. What waits for other tasks, which it has given to other agents, counts for its own agent alone: those may need the
+   place. Back from there it counts again, and the host may hold more than its bound for a while.
 1. What is held beyond the bound goes back: the lowest priority, of that the newest, of those whose work has not begun.
 2. A queue believed empty has its consumer open, so that what comes is delivered and the host is seen there. Once all
    places are taken, every other consumer is shut: it would give the next free place to its own queue.
@@ -85,9 +87,11 @@ class Allotment:
     ) -> None:
         self._lines = {line.agent: line for line in lines}
         self._staying = [hold for hold in holds if not hold.is_leaving]
+        self._counted = [hold for hold in self._staying if not hold.is_elsewhere]
         self._giving_back = {hold.agent for hold in holds if hold.is_leaving}
         self._of_line = Counter(hold.agent for hold in self._staying)
-        self._taken = len(holds) + sum(line.is_fetching for line in self._lines.values())
+        self._taken = sum(not hold.is_elsewhere for hold in holds)
+        self._taken += sum(line.is_fetching for line in self._lines.values())
         self._bound = bound
         self._now = now
         self._prefers = prefers
@@ -102,8 +106,8 @@ class Allotment:
 
     def _excess(self) -> Move | None:
         over = [line.agent for line in self._lines.values() if self._of_line[line.agent] > line.limit]
-        if len(self._staying) > self._bound:
-            return self._make_room(self._staying)
+        if len(self._counted) > self._bound:
+            return self._make_room(self._counted)
         if over:
             return self._make_room([hold for hold in self._staying if hold.agent == over[0]])
         return None
@@ -137,7 +141,7 @@ class Allotment:
         if free or urgent:
             return Ask(Step.FETCH, min((*free, *urgent), key=self._rank))
         # A handler that has just begun may come to wait for the model in a moment.
-        lowest = min((hold.priority for hold in self._staying), default=MAX_PRIORITY)
+        lowest = min((hold.priority for hold in self._counted), default=MAX_PRIORITY)
         return Stuck() if any((line.backlog.top or 0) > lowest for line in waiting) else None
 
     @property

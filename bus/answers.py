@@ -1,10 +1,12 @@
-"""Who asked for a task's result, and the results of the last tasks: a second asker gets the answer of the first."""
+"""Who waits for the result of a task that is away, and the results of the last tasks: all who ask get one answer."""
 
 from collections import OrderedDict
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVar
 
+from bus.asker import Asker
 from bus.message import Message
 from bus.result_log import result_of
 from schemas import TaskResult
@@ -22,31 +24,9 @@ V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
-    """A queue that gets a terminal result, and what its owner knows the task by."""
-
-    reply_to: str
-    correlation_id: str
-
-
-@dataclass(frozen=True, slots=True)
 class _End:
     at: datetime
     told: frozenset[Asker]
-
-
-def asker_of(message: Message, task_id: str) -> Asker | None:
-    """Return who asks with a message of a task, if anybody wants an answer."""
-    return Asker(message.reply_to, message.correlation_id or task_id) if message.reply_to else None
-
-
-def other_asker(copied: Message, message: Message, task_id: str) -> Asker | None:
-    """Return who asks with one more message of a task, unless it is who asks with the one that a copy is made of.
-
-    The copy bears that one's reply_to.
-    """
-    asker = asker_of(message, task_id)
-    return None if asker == asker_of(copied, task_id) else asker
 
 
 class Answers:
@@ -67,6 +47,13 @@ class Answers:
     def expected(self, key: str) -> tuple[Asker, ...]:
         """Return who waits beside those whose messages are in hand."""
         return tuple(self._waiting.get(key, ()))
+
+    def hand_over(self, key: str, askers: Container[Asker]) -> None:
+        """Forget those who wait whom a copy bears: they are told wherever it is done."""
+        left = dict.fromkeys(asker for asker in self.expected(key) if asker not in askers)
+        self._waiting.pop(key, None)
+        if left:
+            self._waiting[key] = left
 
     def keep(self, key: str, result: TaskResult, told: frozenset[Asker]) -> None:
         """Remember a terminal result and who has been told it. One that is too large is only known to exist."""

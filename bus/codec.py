@@ -45,13 +45,13 @@ class IncomingTask:
     fault: DecodeError | None = None
 
 
-def encode_task(task: TaskMessage, *, reply_to: str | None = None) -> Message:
-    """Make the message of a new task."""
+def encode_task(task: TaskMessage, *, reply_to: str | None = None, correlation_id: str | None = None) -> Message:
+    """Make the message of a new task; what answers it bears `correlation_id`, or else its id."""
     return Message(
         body=body_of(task),
         type=_TYPES[TaskMessage],
         priority=task.priority,
-        correlation_id=task.id,
+        correlation_id=correlation_id or task.id,
         reply_to=reply_to,
         timestamp=task.created_at,
     )

@@ -8,6 +8,7 @@ from typing import Any, Final
 from pamqp import encode
 from pydantic import TypeAdapter, ValidationError
 
+from bus.asker import Asker, read_askers, written
 from bus.message import Message
 from schemas import PastAttempt, TaskMessage
 
@@ -25,6 +26,9 @@ REPEATED_HEADER: Final = "x-repeated"
 
 HISTORY_HEADER: Final = "x-history"
 """The attempts before this one, as JSON: `PastAttempt`s, oldest first."""
+
+ASKERS_HEADER: Final = "x-askers"
+"""Who waits for the result beside the message that this is a copy of, as JSON: queues and correlation ids."""
 
 NOT_BEFORE_HEADER: Final = "x-not-before"
 """Milliseconds since 1970: a task that comes off the ladder earlier goes back onto it, no attempt used."""
@@ -45,6 +49,7 @@ OWN_HEADERS: Final = frozenset(
         COPIES_HEADER,
         REPEATED_HEADER,
         HISTORY_HEADER,
+        ASKERS_HEADER,
         NOT_BEFORE_HEADER,
         TASK_ID_HEADER,
         *ERROR_HEADERS,
@@ -100,6 +105,7 @@ class Envelope:
     repeated: bool = False
     history: tuple[PastAttempt, ...] = ()
     not_before: datetime | None = None
+    askers: tuple[Asker, ...] = ()
 
     @property
     def was_lost(self) -> bool:
@@ -121,6 +127,7 @@ class Envelope:
             COPIES_HEADER: self.copies,
             REPEATED_HEADER: self.repeated,
             HISTORY_HEADER: _HISTORY.dump_json(self.history).decode() if self.history else "",
+            ASKERS_HEADER: written(self.askers).decode() if self.askers else "",
             NOT_BEFORE_HEADER: 0 if self.not_before is None else int(self.not_before.timestamp() * 1000),
         }
         return {ATTEMPT_HEADER: self.attempt} | {name: value for name, value in told.items() if value}
@@ -140,6 +147,7 @@ def read_envelope(headers: Mapping[str, Any]) -> Envelope:
         repeated=headers.get(REPEATED_HEADER) is True,
         history=_history(headers.get(HISTORY_HEADER)),
         not_before=_moment(headers.get(NOT_BEFORE_HEADER)),
+        askers=read_askers(headers.get(ASKERS_HEADER)),
     )
 
 

@@ -1,5 +1,7 @@
 """A delivery in the hands of a host, as the bound on all of them sees it."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from typing import Final, Protocol
 
@@ -34,11 +36,34 @@ class Hold:
         """Whether it was told to go back."""
         self.went_back = False
         """Whether it has gone back to its queue, for whatever reason."""
+        self.on_change: Callable[[], None] | None = None
+        """Called when it begins or ends to wait for other tasks."""
+        self._awaited = 0
 
     @property
     def may_leave(self) -> bool:
         """Whether it can be handed back now, since its work has not begun."""
-        return not self.is_leaving and self.waiting is not None and self.waiting.is_waiting()
+        is_free = not self.is_leaving and not self.is_elsewhere
+        return is_free and self.waiting is not None and self.waiting.is_waiting()
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether its work waits for other tasks, which may need its place: then it takes none."""
+        return self._awaited > 0
+
+    @contextmanager
+    def elsewhere(self) -> Iterator[None]:
+        """Within the block, the work waits for another task."""
+        self._note_awaited(1)
+        try:
+            yield
+        finally:
+            self._note_awaited(-1)
+
+    def _note_awaited(self, more: int) -> None:
+        self._awaited += more
+        if self.on_change is not None:
+            self.on_change()
 
     def send_back(self, reason: str) -> None:
         """Hand it back; call it only while it may leave."""

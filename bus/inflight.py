@@ -2,10 +2,12 @@
 
 import sys
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeVar
 
+from bus.asker import Asker, asker_of
 from bus.codec import IncomingTask
 from bus.envelope import Envelope
 from bus.fingerprint import fingerprint
@@ -42,6 +44,9 @@ class Entry:
     returned: bool = False
     """Whether a host handed it back before on purpose, this one or another, so that nobody has done it."""
 
+    askers: tuple[Asker, ...] = ()
+    """Who waits beside those whose deliveries are in hand, as copies of it told."""
+
     @property
     def is_doubtful(self) -> bool:
         """Whether somebody else may have done the task, or be about to: it came back, or is going to elsewhere."""
@@ -66,6 +71,13 @@ class Entry:
     def is_orphan(self) -> bool:
         """Whether no delivery of it can be settled any more: the broker delivers it again."""
         return bool(self.deliveries) and not any(delivery.alive for delivery in self.deliveries)
+
+    @property
+    def asking(self) -> Iterator[Asker]:
+        """Who waits for its result, as far as its deliveries tell."""
+        in_hand = (asker_of(delivery.message, self.task.id) for delivery in self.deliveries)
+        yield from (asker for asker in in_hand if asker is not None)
+        yield from self.askers
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +130,7 @@ class InFlight:
             return False
         entry.deliveries.append(delivery)
         entry.copies = max(entry.copies, incoming.envelope.copies)
+        entry.askers += incoming.envelope.askers
         return True
 
     def has_ended(self, incoming: IncomingTask) -> bool:
@@ -144,7 +157,8 @@ class InFlight:
         """Hold a new task."""
         redelivered = delivery.redelivered or incoming.envelope.was_lost
         copies = incoming.envelope.copies
-        entry = Entry(incoming, delivery.message, [delivery], queue_wait, redelivered, at, copies)
+        askers = incoming.envelope.askers
+        entry = Entry(incoming, delivery.message, [delivery], queue_wait, redelivered, at, copies, askers=askers)
         self._held[incoming.key] = entry
         return entry
 

@@ -60,7 +60,7 @@ class Intake:
 
     @property
     def held(self) -> int:
-        """Deliveries in hand."""
+        """Deliveries in hand, those that wait for other tasks included, which do not count."""
         return len(self._holds)
 
     async def __aenter__(self) -> Self:
@@ -97,6 +97,7 @@ class Intake:
     def took(self, hold: Hold) -> None:
         """Note a delivery in hand."""
         self._holds[hold.order] = hold
+        hold.on_change = self.wake
         share = self._shares.get(hold.agent)
         if share is not None:
             share.line.backlog.delivered(hold.priority, self._clock())

@@ -3,7 +3,7 @@
 Events are transient: some may be lost, some come twice after a cut, and a quorum queue hands those of a cut out late.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -54,7 +54,15 @@ class Restart:
     delay: float = 0.0
 
 
-Step = Begun | Piece | Gap | Restart
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """How far the agent says that it has come: `fraction` from 0 to 1, a message, or both."""
+
+    fraction: float | None
+    message: str | None
+
+
+Step = Begun | Piece | Gap | Restart | Advance
 """What is told of a task before its terminal result."""
 
 
@@ -83,6 +91,8 @@ class Pieces:
                 return self._started(event)
             case EventKind.CHUNK:
                 return self._chunk(event)
+            case EventKind.PROGRESS:
+                return _advance(event.data)
             case EventKind.RETRYING:
                 return [self._retrying(event)]
         return []
@@ -174,6 +184,13 @@ class Pieces:
             self._text += text
             self._expected += 1
             yield Piece(text, self._attempt)
+
+
+def _advance(data: Mapping[str, Any]) -> list[Step]:
+    fraction, message = data.get("fraction"), data.get("message")
+    is_number = isinstance(fraction, int | float) and 0 <= fraction <= 1
+    advance = Advance(fraction if is_number else None, message if isinstance(message, str) else None)
+    return [] if advance == Advance(None, None) else [advance]
 
 
 def _whole(value: object) -> int | None:

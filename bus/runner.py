@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from bus.errors import RetryableError
 from bus.hold import Hold
 from bus.inflight import Entry
 from bus.outcome import (
+    Finished,
     HandedBack,
     Outcome,
     outcome_of_cancel,
@@ -61,6 +63,10 @@ class Attempt:
     find out, as long as the broker lets the delivery be held. A task whose deadline has passed does not wait for it."""
     spent: Spent = field(default_factory=Spent)
     """A handler may add to this what the work costs: the result tells it, whether the handler returns or not."""
+    elsewhere: Callable[[], AbstractContextManager[None]] = field(default=contextlib.nullcontext)
+    """`with attempt.elsewhere():` a handler waits for another task, which may need its place in the host."""
+    comes_again: bool = False
+    """Whether the handler was ended and the task will be worked on again: what it began elsewhere is wanted still."""
 
 
 Handler = Callable[[Attempt], Awaitable[TaskResult]]
@@ -111,6 +117,7 @@ class Run:
 
     async def end(self) -> None:
         """Cancel the work; one that does not want to end is not waited for any longer than that."""
+        self.attempt.comes_again = not isinstance(self.imposed, Finished)
         self.work.cancel()
         await asyncio.wait({self.work}, timeout=UNWILLING_SECONDS)
 
@@ -140,6 +147,11 @@ class Runner:
         """How many handlers run."""
         return len(self._running)
 
+    @property
+    def waiting(self) -> int:
+        """How many of them only wait for their turn, so that their work has yet to begin."""
+        return sum(run.is_waiting() for run in self._running)
+
     def works_on(self, key: str) -> bool:
         """Whether a handler is at this task still, also one that was told to end and has not."""
         return key in self._works.values()
@@ -149,7 +161,7 @@ class Runner:
         left = _seconds_left(entry.task)
         if left is not None and left <= 0:
             return outcome_of_expiry(entry, 0.0)
-        attempt = self._attempt(entry)
+        attempt = self._attempt(entry, hold)
         work = asyncio.create_task(self._handle(attempt), name=f"task:{entry.task.agent}:{entry.task.id}")
         self._works[work] = entry.incoming.key
         work.add_done_callback(self._works.pop)
@@ -161,6 +173,8 @@ class Runner:
             await self._until_over(run, left)
             return with_spent(self._outcome(run), attempt.spent)
         finally:
+            # Cut off with its caller, it is delivered again.
+            attempt.comes_again = attempt.comes_again or not work.done()
             work.cancel()
             self._running.discard(run)
 
@@ -225,11 +239,12 @@ class Runner:
         inquiry.add_done_callback(self._inquiries.discard)
         return inquiry
 
-    def _attempt(self, entry: Entry) -> Attempt:
+    def _attempt(self, entry: Entry, hold: Hold | None) -> Attempt:
         def emit(kind: EventKind, **data: Any) -> None:
             self._publisher.event(entry, kind, **data)
 
-        return Attempt(entry.task, entry.attempt, entry.redelivered, entry.queue_wait, emit)
+        elsewhere = contextlib.nullcontext if hold is None else hold.elsewhere
+        return Attempt(entry.task, entry.attempt, entry.redelivered, entry.queue_wait, emit, elsewhere=elsewhere)
 
     async def _handle(self, attempt: Attempt) -> TaskResult:
         attempt.emit(EventKind.STARTED)

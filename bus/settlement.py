@@ -8,7 +8,8 @@ from typing import Final, TypeVar
 
 import structlog
 
-from bus.answers import Answers, Asker, asker_of, other_asker
+from bus.answers import Answers
+from bus.asker import Asker, asker_of, fitting
 from bus.codec import IncomingTask
 from bus.connection import back_off
 from bus.endings import Endings
@@ -81,6 +82,8 @@ class Settlement:
         if asker is not None:
             repeats = delivery.redelivered or incoming.envelope.was_lost
             await self._hear(incoming, asker, repeats=repeats)
+        for other in incoming.envelope.askers:
+            await self._hear(incoming, other, repeats=True)
         await _tried(delivery.ack())
 
     async def _hear(self, incoming: IncomingTask, asker: Asker, *, repeats: bool) -> None:
@@ -179,15 +182,19 @@ class Settlement:
         )
 
     async def _replace(self, entry: Entry, publish: Publish[None]) -> None:
-        """Publish a copy in the place of what was delivered."""
+        """Publish a copy in the place of what was delivered. It bears who waits beside its own message."""
         entry.is_copied = True
+        key, own = entry.incoming.key, asker_of(entry.message, entry.task.id)
+        waiting = (*entry.asking, *self._answers.expected(key))
+        entry.askers = fitting(asker for asker in waiting if asker != own)
         await self._insist(publish)
+        self._answers.hand_over(key, entry.askers)
         acknowledged = await _settle_all(entry, lambda delivery: self._leave_to_copy(entry, delivery))
         self._inflight.replaced(entry, acknowledged=acknowledged)
 
     async def _leave_to_copy(self, entry: Entry, delivery: Delivery) -> None:
-        asker = other_asker(entry.message, delivery.message, entry.task.id)
-        if asker is not None:
+        asker, own = (asker_of(message, entry.task.id) for message in (delivery.message, entry.message))
+        if asker is not None and asker not in (own, *entry.askers):
             await self._hear(entry.incoming, asker, repeats=True)
         await delivery.ack()
 
@@ -197,18 +204,19 @@ class Settlement:
             self.on_result(result)
         told: set[Asker] = set()
         acknowledged = False
-        while entry.deliveries:
+        while True:
             while (asker := self._untold(entry, told)) is not None:
                 told.add(asker)
                 await self._publisher.reply(result, asker)
+            if not entry.deliveries:
+                break
             acknowledged = await _tried(entry.deliveries.pop(0).ack())
         self._inflight.end(entry, acknowledged=acknowledged)
         self._answers.keep(entry.incoming.key, result, frozenset(told))
 
     def _untold(self, entry: Entry, told: set[Asker]) -> Asker | None:
-        in_hand = (asker_of(delivery.message, entry.task.id) for delivery in entry.deliveries)
-        askers = (*in_hand, *self._answers.expected(entry.incoming.key))
-        return next((asker for asker in askers if asker is not None and asker not in told), None)
+        askers = (*entry.asking, *self._answers.expected(entry.incoming.key))
+        return next((asker for asker in askers if asker not in told), None)
 
     async def _insist(self, publish: Publish[T]) -> T:
         """Publish until it succeeds. Meanwhile the task is unsettled, so nothing is lost whatever happens here."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 import structlog
 
 from bus import codec
-from bus.answers import Asker
+from bus.asker import Asker
 from bus.broker import DEFAULT_EXCHANGE, Broker
 from bus.connection import back_off
 from bus.envelope import LEFT_OUT_HEADER, Envelope, copy_of, dead_letter, repeated
@@ -128,7 +128,8 @@ class TaskPublisher:
 
     async def _copy(self, entry: Entry, envelope: Envelope, exchange: str, key: str, *, again: bool) -> None:
         # The copy of a task that may be done elsewhere as well says so: its result is then looked for, or marked.
-        told = replace(envelope, copies=entry.copies, repeated=envelope.repeated or entry.is_doubtful)
+        is_repeated = envelope.repeated or entry.is_doubtful
+        told = replace(envelope, copies=entry.copies, repeated=is_repeated, askers=entry.askers)
         copy = copy_of(entry.message, entry.task, told)
         second = repeated(copy)
         await self._broker.publish(exchange, key, second if again else copy, timeout=None, again=second)

@@ -37,7 +37,7 @@ class TaskStream:
                 yield step.text
 
     async def steps(self) -> AsyncIterator[Step]:
-        """Iterate over what happens: Begun, Piece, Gap and Restart, after which the text so far is void.
+        """Iterate over what happens: Begun, Advance, Piece, Gap and Restart, after which the text so far is void.
 
         Raises:
             ReplyTimeout: no result in time; the task goes on.

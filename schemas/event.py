@@ -15,6 +15,7 @@ class EventKind(StrEnum):
     ACCEPTED = "accepted"
     STARTED = "started"
     CHUNK = "chunk"
+    PROGRESS = "progress"
     RETRYING = "retrying"
 
 
@@ -22,6 +23,7 @@ class TaskEvent(Wire):
     """One step of one task. `data` depends on `kind`.
 
     accepted: `queue_wait` (s). started: nothing. chunk: `text`, `sequence` from 0.
+    progress: `fraction` (0 to 1, or None), `message` (or None), and what the agent adds.
     retrying: `delay` (s), `error` (code, message), `next_attempt`.
     """
 

@@ -94,7 +94,10 @@ class HostReport(Wire):
     held: int = 0
     """Tasks in its hands, unsettled, over all agents."""
     max_held: int | None = None
-    """Its bound on those of the agents that ask the model; None where their own prefetches keep them below it."""
+    """Its bound on those of the agents that ask the model; None where their own prefetches keep them below it.
+
+    What waits for a task that it gave another agent is held and does not count.
+    """
     uptime: float
     memory_bytes: int
     cpu_percent: float

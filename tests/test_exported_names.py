@@ -37,6 +37,11 @@ def test_agents_fetches_the_names_that_type_checkers_see_from_where_they_see_the
         _ = agents.Agent  # type: ignore[attr-defined]
 
 
+def test_a_shell_completes_the_names_before_they_are_fetched() -> None:
+    program = "import agents; assert set(agents.__all__) <= set(dir(agents))"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_what_nobody_asks_for_is_not_imported() -> None:
     program = "import sys; from agents import Client; assert 'agents.core.host' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True)

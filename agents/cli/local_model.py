@@ -11,6 +11,8 @@ from agents.cli.weights import fetch_weights
 from agents.core.process import run_process, stopping_on_signals
 from agents.core.settings import Settings, load_settings
 
+PARALLEL_MOST: Final = 64
+"""As `agents.local_model.settings` has it, which needs the extra."""
 PARALLEL: Final[int] = Settings.model_fields["max_ollama_connections"].default
 """As many as a host sends, so that none waits in the server, where a more urgent one cannot pass it."""
 
@@ -24,7 +26,10 @@ def local_model(
     parallel: Annotated[
         int,
         typer.Option(
-            min=1, envvar="OLLAMA_NUM_PARALLEL", help="Requests that a model answers at once; the rest waits."
+            min=1,
+            max=PARALLEL_MOST,
+            envvar="OLLAMA_NUM_PARALLEL",
+            help="Requests that a model answers at once; the rest waits.",
         ),
     ] = PARALLEL,
     alias: Annotated[

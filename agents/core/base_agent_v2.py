@@ -1,8 +1,10 @@
 """BaseAgentV2: what an agent is. Subclass it, write `process_task`, and `run()` it."""
 
+import asyncio
 import inspect
-import re
+from collections.abc import Sequence
 from enum import StrEnum
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -11,16 +13,20 @@ from uuid import uuid4
 import structlog
 
 from agents.core.agent_statistics import AgentStatistics
+from agents.core.delegation import Delegating
+from agents.core.kebab import agent_name_from
 from agents.core.model.access import ModelAccess
 from agents.core.model.choice import ModelChoice
-from agents.core.model.task_scope import OnChunk, TaskScope, task_scope
+from agents.core.model.task_scope import OnChunk, TaskScope, current_scope, task_scope
 from agents.core.model_user import ModelUser
 from agents.core.ollama_integration import OllamaConfig
 from agents.core.ollama_pool import OllamaConnectionPool
 from agents.core.process import run_process
 from agents.core.process_usage import ProcessUsage
+from agents.core.progress import Progress, told_of
 from agents.core.returned import result_of
 from agents.core.settings import DEFAULT_CONFIG_PATH, Settings, load_settings
+from agents.core.typed_input import TypedInput
 from agents.core.version import VERSION
 from bus.retry import RetryPolicy
 from bus.runner import Attempt
@@ -42,7 +48,7 @@ class AgentStatus(StrEnum):
 _ILL: Final = frozenset({AgentStatus.ERROR, AgentStatus.SHUTTING_DOWN, AgentStatus.STOPPED})
 
 
-class BaseAgentV2(ModelUser):
+class BaseAgentV2(TypedInput, Delegating, ModelUser):
     """An agent: a name, a queue of that name, and `process_task`.
 
     Args:
@@ -54,7 +60,8 @@ class BaseAgentV2(ModelUser):
         max_concurrent_tasks: handlers at once, which is the prefetch; 3 where nothing sets it.
         max_ollama_connections: requests at the model server at once; 2 where nothing sets it.
         health_check_interval: seconds between two reports; 30 where nothing sets it.
-        heartbeat_interval: kept for programs that set it; nothing sends heartbeats, reports go out instead.
+        heartbeat_interval: seconds between two heartbeats to the coordinator, where `backend_url` names one; 30 where
+            nothing sets it.
 
     Raises:
         SettingsError: an argument, a variable or the file holds an unusable value.
@@ -68,6 +75,9 @@ class BaseAgentV2(ModelUser):
 
     task_timeout: float | None = None
     """Seconds that one attempt may take; None takes the settings'."""
+
+    capabilities: Sequence[str] = ()
+    """What the agent can do, in words that the coordinator is told when the agent registers there."""
 
     def __init__(
         self,
@@ -89,14 +99,14 @@ class BaseAgentV2(ModelUser):
             health_check_interval=health_check_interval,
             heartbeat_interval=heartbeat_interval,
         )
-        self.name = self.settings.agent_name or _kebab(type(self).__name__)
+        self.name = self.settings.agent_name or agent_name_from(type(self).__name__)
         self.agent_id = agent_id or f"{self.name}-{uuid4().hex[:8]}"
         self.agent_type = self.settings.agent_type
         self.port = port
         self.description = description or inspect.cleandoc(type(self).__doc__ or "").split("\n")[0]
         self.config = self.settings.shown
         self.logger = structlog.get_logger(type(self).__module__).bind(agent=self.name)
-        config = OllamaConfig.get_model_config(self.name, environ=self.settings.tier_models)
+        config = OllamaConfig.get_model_config(self.name, tiers=self.settings.tiers)
         self.models = ModelAccess(self.settings, ModelChoice.of_tier(config))
         self.statistics = AgentStatistics()
         self._life = AgentStatus.INITIALIZING
@@ -143,6 +153,36 @@ class BaseAgentV2(ModelUser):
         """
         raise NotImplementedError(f"{type(self).__name__} does not define process_task({task.id!r})")
 
+    async def on_start(self) -> None:
+        """Prepare for work. Override it.
+
+        Called once, when the host has its connections and before the first task: `query_ollama` and `self.bus` work.
+        An error ends the host, and so does taking longer than `start_timeout`, for which an outage of the model server
+        would be waited for; both are told in one line.
+        """
+
+    async def on_stop(self) -> None:
+        """Clean up. Override it.
+
+        Called once, after the last task and while the connections are open, also where `on_start` failed. It has what
+        is left of the grace period, or five seconds if that is less; what it raises is logged.
+        """
+
+    def progress(self, at: float | str, message: str | None = None, **data: Any) -> None:
+        """Tell how far the task at hand has come: a fraction from 0 to 1, a text, or a fraction and a text.
+
+        It is an event, for whoever listens, with `data` beside it. It may be called from threads as well, and as often
+        as is handy: ten a second go out at most, the latest of what was told, and the last one always.
+
+        Raises:
+            ValueError: the fraction is none.
+            RuntimeError: not called within `process_task`.
+        """
+        scope = current_scope()
+        if scope is None or scope.progress is None:
+            raise RuntimeError("progress works within process_task: elsewhere there is no task to tell of")
+        scope.progress.tell(told_of(at, message, data))
+
     async def health_check(self) -> dict[str, Any]:
         """Return the agent's state; asks the model server whether it answers. Being busy is not being ill."""
         async with self.models.opened_pool() as pool:
@@ -178,10 +218,14 @@ class BaseAgentV2(ModelUser):
         """
         task = attempt.task
         on_chunk = _chunks_of(attempt) if task.stream else None
-        scope = TaskScope(task.priority, on_chunk=on_chunk, task=task, spent=attempt.spent)
+        progress = Progress(partial(attempt.emit, EventKind.PROGRESS), asyncio.get_running_loop())
+        scope = TaskScope(
+            task.priority, on_chunk=on_chunk, task=task, spent=attempt.spent, attempt=attempt, progress=progress
+        )
         attempt.is_waiting, attempt.met_outage = scope.is_waiting, scope.met_outage
         with self.statistics.one_run() as run, task_scope(scope):
-            async with scope.thread_calls:
+            self.must_fit(task)
+            async with scope.thread_calls, progress:
                 result = result_of(await self._process(task), task, self.declared_output)
             run.failed = result.status is not TaskStatus.COMPLETED
         return result
@@ -226,10 +270,6 @@ def _chunks_of(attempt: Attempt) -> OnChunk:
         attempt.emit(EventKind.CHUNK, text=text, sequence=next(sequence))
 
     return emit
-
-
-def _kebab(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|_", "-", name).strip("-").lower()
 
 
 BaseAgent = BaseAgentV2

@@ -8,6 +8,10 @@ from typing import Final, Self
 import structlog
 
 from agents.core.base_agent_v2 import AgentStatus, BaseAgentV2
+from agents.core.coordinator.coordinator import make_coordinator
+from agents.core.delegation import Delegation
+from agents.core.entering import enter_all
+from agents.core.hooks import Hooks
 from agents.core.host_stage import HostStage
 from agents.core.model.lane import Lane
 from agents.core.model.names import model_key
@@ -21,6 +25,7 @@ from agents.core.version import VERSION
 from bus.arrivals import Arrivals
 from bus.broker import Broker
 from bus.cancellations import Cancellations
+from bus.client import Client
 from bus.connect import broker_at
 from bus.consumer import Consumer
 from bus.control import ControlLink
@@ -97,6 +102,9 @@ class Host:
             interval=settings.health_check_interval,
             max_held=None if self._intake is None else self._intake.bound,
         )
+        self._coordinator = make_coordinator(settings, agents, self._reporter.health_of)
+        self._delegation = Delegation(Client(self.broker, self.topology), agents)
+        self._hooks = Hooks(agents, settings.start_timeout)
         self._stop = asyncio.Event()
         self._watches: list[asyncio.Task[None]] = []
         self._exit = contextlib.AsyncExitStack()
@@ -110,12 +118,14 @@ class Host:
             self._enter(AgentStatus.REGISTERING, self.pool)
             await self.broker.declare(self.topology.shared())
             await declare_logs(self.broker, self.topology)
+            await stack.enter_async_context(self._delegation)
+            await stack.enter_async_context(self._hooks)
             stack.push_async_callback(self._end_watches)
+            await self._open_coordinator(stack)
             await stack.enter_async_context(self._control)
             if self._intake is not None:
                 await stack.enter_async_context(self._intake)
-            for consumer in self.consumers:
-                await stack.enter_async_context(consumer)
+            await enter_all(stack, self.consumers)
             if self._intake is not None:
                 await self._listen_for(self._intake, stack)
             self._exit = stack.pop_all()
@@ -157,7 +167,10 @@ class Host:
         the last reports go out.
         """
         grace = self.settings.grace_period
-        log.info("host.stopping", host=self.name, running=sum(c.running for c in self.consumers), grace=grace)
+        self._hooks.allow(grace)
+        waiting = sum(consumer.waiting for consumer in self.consumers)
+        running = sum(consumer.running for consumer in self.consumers) - waiting
+        log.info("host.stopping", host=self.name, running=running, waiting=waiting, grace=grace)
         self._enter(AgentStatus.SHUTTING_DOWN, self.pool)
         await self._end_watches()
         self._reporter.enter(HostStage.DRAINING)
@@ -204,6 +217,12 @@ class Host:
         await stack.enter_async_context(arrivals)
         intake.is_deaf = arrivals.is_deaf
         log.info("host.bounded", host=self.name, held=intake.bound, agents=len(names))
+
+    async def _open_coordinator(self, stack: contextlib.AsyncExitStack) -> None:
+        if self._coordinator is not None:
+            for consumer in self.consumers:
+                consumer.tell_results_to(self._coordinator.completed)
+            await stack.enter_async_context(self._coordinator)
 
     def _is_loaded(self, agent: str) -> bool:
         loaded = self.pool.queue.loaded_lane

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 HEALTH_SECONDS: Final = 2.0
 """A server that takes longer to tell its version is told as unhealthy; the reports go out all the same."""
+
+SILENT_HINT: Final = "start Ollama there, or set OLLAMA_URL; tasks that need a model wait in their queues meanwhile"
 
 
 class Reporter:
@@ -77,10 +79,20 @@ class Reporter:
         answers = await self._server_answers()
         if answers != self._answers:
             self._answers = answers
-            tell = log.info if answers or not self._needs_model else log.warning
-            tell("model_server.answers" if answers else "model_server.silent", url=self._pool.safe_url)
+            self._tell_answers(answers=answers)
         for reporter, report in self._reports(ollama_healthy=answers):
             self._announce(reporter, report)
+
+    def health_of(self, agent: BaseAgentV2) -> dict[str, Any]:
+        """Return an agent's health, given what the model server said at the last report."""
+        return agent.health(self._pool, ollama_healthy=bool(self._answers))
+
+    def _tell_answers(self, *, answers: bool) -> None:
+        if answers:
+            log.info("model_server.answers", url=self._pool.safe_url)
+        else:
+            tell = log.warning if self._needs_model else log.info
+            tell("model_server.silent", url=self._pool.safe_url, hint=SILENT_HINT)
 
     async def _server_answers(self) -> bool:
         try:
@@ -144,16 +156,16 @@ class Reporter:
         )
 
     def _pool_report(self, server: ModelServer) -> PoolReport:
-        queue, loaded_lane = self._pool.queue.get_stats(), self._pool.queue.loaded_lane
-        place = queue["servers"][server.place]
+        queue, loaded_lane = self._pool.queue, self._pool.queue.loaded_lane
+        place = queue.get_server_stats(server.place)
         return PoolReport(
             host=self._host,
             server=server.name,
             slots=place["slots"],
             active=place["active"],
-            waiting=queue["current_queue_size"],
-            waiting_by_priority=queue["waiting_by_priority"],
-            waiting_by_lane=queue["waiting_by_lane"],
+            waiting=queue.waiting,
+            waiting_by_priority=queue.waiting_by_priority(),
+            waiting_by_lane=queue.waiting_by_lane(),
             loaded_lane=None if loaded_lane is None else str(loaded_lane),
             loaded_lanes=place["loaded_lanes"],
             pulls=server.models.pulling,

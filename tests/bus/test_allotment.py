@@ -111,6 +111,27 @@ def test_at_its_own_limit_an_agent_s_urgent_task_is_fetched_where_its_own_wait()
     assert isinstance(Allotment([urgent], begun, 8, 0.0).next_move(), Stuck)
 
 
+def test_what_waits_for_other_tasks_takes_no_place_but_its_own_agents() -> None:
+    line, full = line_of("a", 4), line_of("b", 4, limit=2)
+    holds = [hold_of("b", 4), hold_of("b", 4)]
+    with holds[0].elsewhere(), holds[1].elsewhere():
+        assert Allotment([line], holds, 1, 0.0).next_move() == Ask(Step.FETCH, line)
+        assert Allotment([full], holds, 1, 0.0).next_move() is None
+        assert not any(hold.may_leave for hold in holds)
+    assert Allotment([line], holds, 2, 0.0).next_move() is None
+    assert isinstance(Allotment([line, full], holds, 1, 0.0).next_move(), SendBack)
+
+
+def test_a_place_is_lent_as_long_as_any_of_several_others_is_awaited() -> None:
+    hold, seen = hold_of("a", 4), []
+    hold.on_change = lambda: seen.append(hold.is_elsewhere)
+    with hold.elsewhere():
+        with hold.elsewhere():
+            pass
+        assert hold.is_elsewhere
+    assert seen == [True, True, True, False]
+
+
 def test_what_is_paused_takes_part_in_nothing() -> None:
     away = line_of("a", 9)
     away.is_away = True
@@ -135,7 +156,7 @@ class Host(RuleBasedStateMachine):
 
     def no_better_one_is_left(self, chosen: Line) -> None:
         model = self.model
-        if len(model.holds) < model.bound:
+        if model.counted < model.bound:
             others = [line for line in model.lines.values() if not line.is_away and not line.is_open]
             rivals = [line for line in others if len(model.held(line.agent)) < line.limit]
             assert all((line.backlog.top or 0) <= (chosen.backlog.top or 0) for line in rivals)
@@ -154,6 +175,16 @@ class Host(RuleBasedStateMachine):
     def finish(self, data: st.DataObject) -> None:
         self.model.finish(data.draw(st.sampled_from(self.model.holds)))
 
+    @rule(data=st.data())
+    @precondition(lambda self: self.model.holds)
+    def await_another(self, data: st.DataObject) -> None:
+        self.model.await_another(data.draw(st.sampled_from(self.model.holds)))
+
+    @rule(data=st.data())
+    @precondition(lambda self: self.model.holds)
+    def go_on(self, data: st.DataObject) -> None:
+        self.model.go_on(data.draw(st.sampled_from(self.model.holds)))
+
     @rule(agent=st.sampled_from(AGENTS))
     def pause(self, agent: str) -> None:
         self.model.pause(agent)
@@ -170,14 +201,14 @@ class Host(RuleBasedStateMachine):
     def the_bounds_hold_where_anything_may_go_back(self) -> None:
         model = self.model
         leaving = [hold for hold in model.holds if hold.may_leave and not model.lines[hold.agent].is_away]
-        assert len(model.holds) <= model.bound or not leaving
+        assert model.counted <= model.bound or not leaving
         for agent, line in model.lines.items():
             own = model.held(agent)
             assert len(own) <= line.limit or not [hold for hold in own if hold in leaving]
 
     @invariant()
     def no_place_is_free_while_something_waits_for_it(self) -> None:
-        if len(self.model.holds) < self.model.bound:
+        if self.model.counted < self.model.bound:
             assert not [agent for agent in self.waiting() if self.has_room(agent)]
 
     @invariant()
@@ -199,7 +230,7 @@ class Host(RuleBasedStateMachine):
 
     def is_over(self) -> bool:
         """Whether more is held than may be, and begun: then nothing more is fetched."""
-        return len(self.model.holds) > self.model.bound
+        return self.model.counted > self.model.bound
 
 
 TestHost = Host.TestCase

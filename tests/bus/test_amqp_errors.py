@@ -103,6 +103,16 @@ def test_a_server_of_another_kind_is_told_from_none_at_all(raised: BaseException
     )
 
 
+async def test_a_server_that_closes_at_once_is_one_of_another_kind() -> None:
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        broker = RabbitBroker([f"amqp://u:p@127.0.0.1:{port}/"], "n", "1", patience=0.1)
+        with pytest.raises(BrokerUnreachable, match="closed the connection before a word of AMQP"):
+            async with broker:
+                pass
+
+
 @pytest.mark.parametrize("raised", [closed_early(), TimeoutError(), ConnectionRefusedError()], ids=repr)
 def test_the_port_of_the_management_ui_is_named_as_such(raised: BaseException) -> None:
     assert str(connect_error(raised, "amqp://u:p@h:15672/")).endswith(

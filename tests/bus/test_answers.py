@@ -1,9 +1,7 @@
 """What is remembered of results and of those who wait for them, and how much of it."""
 
-import pytest
-
-from bus.answers import REMEMBERED, WAITING_MOST, Answers, Asker, other_asker
-from bus.message import Message
+from bus.answers import REMEMBERED, WAITING_MOST, Answers
+from bus.asker import Asker
 from schemas import TaskResult, TaskStatus, now
 
 ONE, OTHER = Asker("one", "t"), Asker("other", "t")
@@ -68,6 +66,17 @@ def test_those_who_wait_are_forgotten_once_they_are_told() -> None:
     assert answers.expected("a") == ()
 
 
+def test_those_whom_a_copy_bears_are_not_waited_for_here() -> None:
+    answers = Answers()
+    for asker in (ONE, OTHER):
+        answers.expect("a", asker)
+    answers.hand_over("a", (ONE,))
+    assert answers.expected("a") == (OTHER,)
+    answers.hand_over("a", (OTHER,))
+    answers.hand_over("b", (OTHER,))
+    assert (answers.expected("a"), answers.expected("b")) == ((), ())
+
+
 def test_only_so_many_wait_for_one_task_the_latest_ones() -> None:
     answers = Answers()
     askers = [Asker(str(number), "t") for number in range(WAITING_MOST + 1)]
@@ -83,20 +92,3 @@ def test_only_so_many_tasks_are_remembered_the_latest_ones() -> None:
         answers.keep(f"ended-{number}", result_of("t"), frozenset())
     assert [bool(answers.expected(key)) for key in ("waits-0", "waits-1")] == [False, True]
     assert [answers.ended_at(key) is None for key in ("ended-0", "ended-1")] == [True, False]
-
-
-@pytest.mark.parametrize(
-    ("reply_to", "correlation_id", "asker"),
-    [
-        ("one", None, None),
-        ("one", "t", None),
-        ("other", None, OTHER),
-        ("one", "mine", Asker("one", "mine")),
-        (None, "mine", None),
-    ],
-)
-def test_only_who_asks_beside_the_message_of_a_copy_has_to_be_remembered(
-    reply_to: str | None, correlation_id: str | None, asker: Asker | None
-) -> None:
-    copied, message = Message(b"", reply_to="one"), Message(b"", reply_to=reply_to, correlation_id=correlation_id)
-    assert other_asker(copied, message, "t") == asker

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pamqp import decode, encode
 
 from bus import tolerant_decoding
+from bus.asker import Asker
 from bus.codec import encode_task
 from bus.envelope import (
     ATTEMPT_HEADER,
@@ -60,6 +61,7 @@ envelopes = st.builds(
     repeated=st.booleans(),
     history=st.lists(pasts, max_size=3).map(tuple),
     not_before=st.none() | moments.map(lambda moment: moment.replace(microsecond=0)),
+    askers=st.lists(st.builds(Asker, texts, texts), max_size=3).map(tuple),
 )
 headers = st.dictionaries(texts.filter(lambda name: not name.startswith("x-")), values, max_size=4)
 

@@ -157,6 +157,21 @@ async def test_what_nobody_announced_is_found_by_a_look_once_the_belief_is_stale
         assert shut.looks > looks
 
 
+async def test_who_waits_for_another_task_leaves_its_place_at_once_and_what_took_it_goes_back_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(intake_module, "LOOK_SECONDS", 1_000)
+    monkeypatch.setattr(intake_module, "STUCK_SECONDS", 1_000)
+    queue = FakeQueue(4, 4)
+    async with at_work(1, queue) as (intake, _):
+        await wait_until(lambda: len(queue.holds) == 1, what="the first one")
+        first = queue.holds[0]
+        with first.elsewhere():
+            await wait_until(lambda: len(queue.holds) == 2, what="the second one in its place")
+        await wait_until(lambda: queue.holds == [first], what="the second one to go back")
+        assert intake.held == 1
+
+
 async def test_a_lost_connection_leaves_no_belief(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intake_module, "LOOK_SECONDS", 1_000)
     full, other = FakeQueue(2, 2), FakeQueue(2)

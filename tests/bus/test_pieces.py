@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.pieces import HELD_MOST, HOLD, Begun, Gap, Piece, Pieces, Restart, Step
+from bus.pieces import HELD_MOST, HOLD, Advance, Begun, Gap, Piece, Pieces, Restart, Step
 from schemas import EventKind, TaskError, TaskEvent, TaskResult, TaskStatus
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -204,3 +204,25 @@ def test_whatever_comes_the_text_of_a_run_is_in_order_and_each_jump_is_told(give
 def test_pieces_of_one_moment_are_told_in_order_however_they_come(order: list[int]) -> None:
     steps = told(*map(chunk, order))
     assert steps == [Begun(1, "h"), *map(piece, range(20))]
+
+
+@pytest.mark.parametrize(
+    ("data", "step"),
+    [
+        ({"fraction": 0.5, "message": "half"}, Advance(0.5, "half")),
+        ({"fraction": 1, "message": None}, Advance(1, None)),
+        ({"message": "reading"}, Advance(None, "reading")),
+        ({"fraction": 7, "message": "x"}, Advance(None, "x")),
+        ({"fraction": "half", "message": 3}, None),
+        ({}, None),
+    ],
+)
+def test_progress_is_told_as_far_as_it_can_be_read(data: dict[str, Any], step: Step | None) -> None:
+    assert Pieces().feed(event(EventKind.PROGRESS, **data)) == ([] if step is None else [step])
+
+
+def test_progress_leaves_the_text_as_it_is_and_that_of_an_earlier_attempt_is_not_told() -> None:
+    progress = event(EventKind.PROGRESS, attempt=1, fraction=0.5)
+    steps = told(started(), chunk(0), progress, chunk(1), retrying(), progress)
+    assert steps[1:4] == [piece(0), Advance(0.5, None), piece(1)]
+    assert Advance not in map(type, steps[4:])

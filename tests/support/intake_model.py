@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from bus.allotment import Allotment, Ask, Line, Move, SendBack, Step, Stuck
 from bus.hold import Hold
@@ -38,6 +39,7 @@ class IntakeModel:
         self.bound = bound
         self.queues: defaultdict[str, list[int]] = defaultdict(list)
         self.holds: list[Hold] = []
+        self._elsewhere: dict[Hold, ExitStack] = {}
         self.scouts: dict[str, Hold] = {}
         """The delivery, unsettled, that an agent's consumer has taken by itself: its prefetch is 1."""
         self.most = 0
@@ -57,6 +59,19 @@ class IntakeModel:
         """The model begins to work on something held."""
         assert isinstance(hold.waiting, Wait)
         hold.waiting.waits = False
+        self.settle()
+
+    def await_another(self, hold: Hold) -> None:
+        """The work on something held comes to wait for another task."""
+        assert isinstance(hold.waiting, Wait)
+        hold.waiting.waits = False
+        stack = self._elsewhere.setdefault(hold, ExitStack())
+        stack.enter_context(hold.elsewhere())
+        self.settle()
+
+    def go_on(self, hold: Hold) -> None:
+        """The other tasks are done."""
+        self._elsewhere.pop(hold, ExitStack()).close()
         self.settle()
 
     def finish(self, hold: Hold) -> None:
@@ -97,6 +112,11 @@ class IntakeModel:
 
     def allotment(self) -> Allotment:
         return Allotment(self.lines.values(), self.holds, self.bound, self.now)
+
+    @property
+    def counted(self) -> int:
+        """How many places are taken."""
+        return sum(not hold.is_elsewhere for hold in self.holds)
 
     def held(self, agent: str) -> list[Hold]:
         return [hold for hold in self.holds if hold.agent == agent]

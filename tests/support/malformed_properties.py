@@ -90,6 +90,8 @@ ODD_HEADERS: Final[list[tuple[str, Any]]] = [
     ("x-not-before", [1]),
     ("x-redeliveries", "many"),
     ("x-redeliveries", {"a": 1}),
+    ("x-askers", "[7]"),
+    ("x-askers", 7),
     ("x-copies", "many"),
     ("x-copies", -5),
     ("x-repeated", "yes"),

@@ -132,14 +132,14 @@ class ScriptedOllama:
         if path == "/api/version":
             return httpx.Response(200, json={"version": VERSION})
         if path == "/api/tags":
-            return httpx.Response(200, json={"models": [self._told(name) for name in self.installed]})
+            return httpx.Response(200, json={"models": [self._shown(name) for name in self.installed]})
         if path == "/api/ps":
             return httpx.Response(200, json={"models": self.loaded})
         if path == "/api/pull":
             return self._pull(body["model"])
         return await self._model(path, body)
 
-    def _told(self, name: str) -> Json:
+    def _shown(self, name: str) -> Json:
         size = {"size": self.sizes[name]} if name in self.sizes else {}
         return {"name": name, "model": name} | size
 

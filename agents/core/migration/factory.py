@@ -9,9 +9,9 @@ from types import ModuleType
 from typing import Any
 
 from agents.core.base_agent_v2 import BaseAgentV2
+from agents.core.kebab import agent_name_from
 from agents.core.markdown_agent import MarkdownAgent
 from agents.core.migration.legacy_base import LegacyBaseAgent
-from agents.core.migration.legacy_names import agent_name_from
 from agents.core.migration.legacy_wrapper import LegacyAgentWrapper
 from agents.core.migration.lineage import is_v1_module
 from agents.core.migration.loading import AgentLoadError, load_agent_file

@@ -1,7 +1,6 @@
 """LegacyBaseAgent: what old files get from `agent_base`, with the attributes and methods that theirs had."""
 
 import asyncio
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,9 +10,10 @@ from typing import Any
 import structlog
 
 from agents.core.base_agent_v2 import BaseAgentV2
+from agents.core.kebab import agent_name_from
 from agents.core.migration.legacy_log import legacy_logger
-from agents.core.migration.legacy_names import agent_name_from
-from agents.core.settings import DEFAULT_CONFIG_PATH, SettingsError, load_settings
+from agents.core.migration.v1 import v1_config
+from agents.core.settings import DEFAULT_CONFIG_PATH, load_settings
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +56,7 @@ class LegacyBaseAgent:
 
     def __init__(self, config_path: str | Path = DEFAULT_CONFIG_PATH) -> None:
         settings = load_settings(None)
-        self.config = _read_config(Path(config_path))
+        self.config = _read_config(config_path)
         self.agent_name = _given.get() or settings.agent_name or agent_name_from(type(self).__name__)
         self.agent_type = settings.agent_type
         self.backend_url = settings.backend_url or ""
@@ -92,18 +92,10 @@ class LegacyBaseAgent:
         LegacyAgentWrapper(lambda: self).run()
 
 
-def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        if str(path) != DEFAULT_CONFIG_PATH:
-            log.warning("legacy.no_config", path=str(path))
-        return {}
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"the agent's configuration {path} cannot be used: {error}") from error
-    if not isinstance(config, dict):
-        raise SettingsError(f"the agent's configuration {path} holds a {type(config).__name__}: make it a JSON object")
-    return config
+def _read_config(path: str | Path) -> dict[str, Any]:
+    if not Path(path).exists() and str(path) != DEFAULT_CONFIG_PATH:
+        log.warning("legacy.no_config", path=str(path))
+    return v1_config(path)
 
 
 BaseAgent = LegacyBaseAgent

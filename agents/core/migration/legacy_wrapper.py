@@ -12,8 +12,8 @@ from typing import Any, Final
 import structlog
 
 from agents.core.base_agent_v2 import AgentStatus, BaseAgentV2
+from agents.core.kebab import agent_name_from
 from agents.core.migration.legacy_base import given_name
-from agents.core.migration.legacy_names import agent_name_from
 from agents.core.migration.legacy_task import legacy_task
 from agents.core.migration.legacy_thread import LegacyCall, LegacyThreads
 from agents.core.migration.legacy_work import LegacyWork, refuse_in

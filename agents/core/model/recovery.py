@@ -97,7 +97,8 @@ class Recovery:
                 await server.breaker.allow_probe()
                 return
             was_there = is_there
-            await self._sleep(min(left, wait / parts))
+            # What the look took is over: a server that swallows connections makes it long.
+            await self._sleep(min(server.breaker.time_until_retry, wait / parts))
 
     async def _try(self, server: ModelServer) -> None:
         if server.breaker.state is CircuitState.CLOSED:

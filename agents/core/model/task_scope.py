@@ -4,12 +4,15 @@
 to the model slot and its usage is summed, without an argument through every function in between.
 """
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 
 from agents.core.model.thread_calls import ThreadCalls
+from agents.core.progress import Progress
+from bus.runner import Attempt
 from bus.spent import Spent
 from schemas import Priority, TaskMessage, Usage
 
@@ -38,10 +41,16 @@ class TaskScope:
     """One for each call of a model that is under way, or was cut off."""
     thread_calls: ThreadCalls = field(default_factory=ThreadCalls)
     """What threads ask for the task."""
+    attempt: Attempt | None = None
+    """The attempt itself, as its consumer made it."""
+    progress: Progress | None = None
+    """Tells how far the work has come."""
+    delegated: Counter[str] = field(default_factory=Counter)
+    """What other agents were asked so far, and how often each."""
 
     def is_waiting(self) -> bool:
         """Whether all that was done so far is waiting for a slot at the model server."""
-        return self.asked and not self.served
+        return self.asked and not self.served and not self.delegated
 
     @contextmanager
     def calling(self, judge: Judge) -> Iterator[None]:

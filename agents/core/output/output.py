@@ -36,28 +36,28 @@ class Output(Protocol):
         """Return what a handler returned as JSON has it; a text is read as JSON. Raises Unfit."""
 
 
-def output_of(declared: object) -> Output:
-    """Return the output that an agent declares, which should be an OutputModel.
+def output_of(declared: object, attribute: str = "output_model") -> Output:
+    """Return what an agent declares as its `attribute`, which should be an OutputModel.
 
     Raises:
         TypeError: it is neither a pydantic class nor a mapping, or the class has no JSON Schema.
         ValueError: the mapping is no usable JSON Schema.
     """
     if isinstance(declared, type) and issubclass(declared, BaseModel):
-        return _of_class(declared)
+        return _of_class(declared, attribute)
     if isinstance(declared, Mapping) and declared:
         try:
-            return SchemaOutput(declared, validator_of(declared))
+            return SchemaOutput(declared, validator_of(declared), f"its {attribute}")
         except ValueError as error:
-            raise ValueError(f"output_model {error}") from None
-    raise TypeError(f"output_model is {declared!r}: give a class derived from pydantic.BaseModel, or a JSON Schema")
+            raise ValueError(f"{attribute} {error}") from None
+    raise TypeError(f"{attribute} is {declared!r}: give a class derived from pydantic.BaseModel, or a JSON Schema")
 
 
-def _of_class(model: type[BaseModel]) -> "ModelOutput":
+def _of_class(model: type[BaseModel], attribute: str) -> "ModelOutput":
     try:
         return ModelOutput(model, model.model_json_schema())
     except PydanticUserError as error:
-        raise TypeError(f"output_model {model.__name__} has no JSON Schema: {error.message}") from None
+        raise TypeError(f"{attribute} {model.__name__} has no JSON Schema: {error.message}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +100,13 @@ class SchemaOutput:
 
     schema: Mapping[str, Any]
     validator: Validator
+    untitled: str = "its output_model"
+    """How to call it in a sentence where the schema has no title."""
 
     @property
     def name(self) -> str:
         """The title of the schema, if it has one."""
-        return str(self.schema.get("title", "its output_model"))
+        return str(self.schema.get("title", self.untitled))
 
     def read(self, text: str) -> Any:
         """Return what a text says as JSON. Raises Unfit."""

@@ -138,7 +138,7 @@ class RequestRunner:
         self._tasks.add(task)
         # Not in a `finally` of the task: one that is cancelled before its first step never gets there.
         task.add_done_callback(lambda task: self._attempt_ended(request, task))
-        log.debug("request.started", queue=self.name, id=request.id, attempt=request.attempts, server=server)
+        self._tell("request.started", request, attempt=request.attempts, server=server)
 
     def _attempt_ended(self, request: Request, task: asyncio.Task[Outcome]) -> None:
         ran = self._clock() - request.attempt_began
@@ -166,7 +166,7 @@ class RequestRunner:
         if outcome.retry_in is None or self._is_too_late(request, outcome.retry_in):
             self._settle(request, outcome)
             return
-        log.debug("request.retrying", queue=self.name, id=request.id, seconds=outcome.retry_in)
+        self._tell("request.retrying", request, seconds=outcome.retry_in)
         timer = asyncio.get_running_loop().call_later(outcome.retry_in, self._retry, request)
         self._backing_off[request.id] = timer
 
@@ -184,7 +184,11 @@ class RequestRunner:
         self._deadlines.discard(request)
         self.book.settle(request, outcome)
         self.statistics.ended[outcome.status] += 1
-        log.debug("request.finished", queue=self.name, id=request.id, status=outcome.status.value)
+        self._tell("request.finished", request, status=outcome.status.value)
+
+    def _tell(self, event: str, request: Request, **fields: object) -> None:
+        """Log what becomes of a request beside what its submitter bound: another's task may have freed its slot."""
+        request.work.context.copy().run(log.debug, event, queue=self.name, id=request.id, **fields)
 
 
 def _cancel_another(task: asyncio.Task[Outcome]) -> None:

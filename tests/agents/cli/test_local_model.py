@@ -5,7 +5,9 @@ import signal
 import httpx
 import pytest
 
+from agents.cli.local_model import PARALLEL_MOST
 from agents.local_model import ListenError, LocalModelSettings, Progress
+from agents.local_model.settings import MOST_PARALLEL
 from tests.support.command_line import Cli
 from tests.support.program import program, sutazai
 
@@ -65,6 +67,12 @@ def test_a_model_serves_as_many_at_once_as_hosts_send_or_as_is_asked_for(
     monkeypatch.setattr("agents.local_model.LocalModelServer", server)
     assert cli("local-model", *arguments).code == 8
     assert chosen == [slots]
+
+
+def test_more_at_once_than_the_server_allows_is_wrong_usage(cli: Cli) -> None:
+    ran = cli("local-model", "--port", "0", "--parallel", str(MOST_PARALLEL + 1))
+    assert (ran.code, PARALLEL_MOST) == (2, MOST_PARALLEL)
+    assert "'--parallel'" in ran.sentence
 
 
 def test_fetching_the_weights_is_told_off_a_terminal_too_once_for_each_stage(

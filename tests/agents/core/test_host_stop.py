@@ -13,7 +13,7 @@ from agents import Host
 from agents.core.log import configure_logging
 from bus import consumer
 from schemas import HostReport, Report, ReportKind, TaskStatus
-from tests.support.agent_world import Gate, Holder, agent_world, connected_client, scripted_pool, settings_for
+from tests.support.agent_world import Asker, Gate, Holder, agent_world, connected_client, scripted_pool, settings_for
 from tests.support.proxy import TcpProxy
 from tests.support.scripted_ollama import ScriptedOllama
 from tests.support.waiting import wait_until
@@ -70,6 +70,23 @@ async def test_what_runs_may_end_while_the_host_drains_and_only_then_comes_the_n
     assert (result.task_id, result.status) == (task.id, TaskStatus.COMPLETED)
     steps = [str(line.get("stage", line["event"])) for line in logs]
     assert [step for step in steps if step in (*STOPPING, "task.ended")] == ["draining", "task.ended", *STOPPING[1:]]
+
+
+async def test_a_stop_tells_apart_what_runs_and_what_only_waits_for_the_model() -> None:
+    ollama = ScriptedOllama()
+    ollama.gate = asyncio.Event()
+    agent = Asker(name="asker", max_concurrent_tasks=3)
+    configure_logging("info")
+    with capture_logs() as logs:
+        async with agent_world(agent, ollama=ollama, max_ollama_connections=1, grace_period=0.1) as world:
+            for _ in range(3):
+                await world.client.submit("asker", "x")
+            await ollama.arrivals(1)
+            await wait_until(lambda: world.host.consumers[0].waiting == 2, what="two that wait for the slot")
+            await world.host.stop()
+            ollama.gate.set()
+    (told,) = [line for line in logs if line["event"] == "host.stopping"]
+    assert (told["running"], told["waiting"]) == (1, 2)
 
 
 async def test_what_outlasts_the_grace_period_is_done_by_another_host_as_the_same_attempt(vhost_url: str) -> None:

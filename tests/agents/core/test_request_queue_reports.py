@@ -1,6 +1,7 @@
 """What the queue tells: statistics, events, and sentences about bad arguments."""
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from agents.core.request_queue import (
@@ -109,3 +110,16 @@ async def test_a_bad_argument_of_submit_takes_no_place() -> None:
             await queue.submit(hang, timeout=0)
         assert queue.get_stats()["total_requests"] == 0
         assert queue.waiting == 0
+
+
+async def test_what_becomes_of_a_request_is_logged_beside_what_its_own_submitter_bound() -> None:
+    processors = [structlog.contextvars.merge_contextvars]
+    with capture_logs(processors=processors) as logs:
+        async with RequestQueue(max_concurrent=1) as queue:
+            for task in ("first", "second"):
+                with structlog.contextvars.bound_contextvars(task=task):
+                    await queue.submit(add, 1, request_id=task)
+            assert await queue.wait_for_completion(timeout=5)
+    told = [(line["task"], line["event"]) for line in logs if line.get("id") == line["task"]]
+    lives = {task: [event for owner, event in told if owner == task] for task in ("first", "second")}
+    assert lives["first"] == lives["second"] == ["request.queued", "request.started", "request.finished"]

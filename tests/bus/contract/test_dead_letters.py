@@ -9,7 +9,7 @@ import pytest
 
 from bus.broker import Broker
 from bus.codec import decode_result
-from bus.dead_letters import DeadLetters, Kept, Replayed
+from bus.dead_letters import DeadLetters, Kept, Replayed, Spared
 from bus.envelope import REDELIVERIES_HEADER
 from bus.errors import ConnectionLost, HandlerError, PermanentError, QueueFull, RejectedError, RetryableError
 from bus.letter import Choice, DeadLetter
@@ -42,7 +42,7 @@ async def found(world: World, choice: Choice | None = None) -> list[DeadLetter]:
         return [letter async for letter in letters]
 
 
-async def replayed(letters: DeadLetters, choice: Choice | None = None) -> list[Replayed | Kept]:
+async def replayed(letters: DeadLetters, choice: Choice | None = None) -> list[Replayed | Kept | Spared]:
     async with aclosing(letters.replay(choice or Choice())) as steps:
         return [step async for step in steps]
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from bus.answers import KEPT_BYTES, asker_of
+from bus.answers import KEPT_BYTES
 from bus.codec import encode_task
 from bus.errors import RetryableError
 from bus.listener import Listener
@@ -136,6 +136,42 @@ async def test_who_asks_for_a_task_that_is_tried_again_gets_its_last_result(worl
     assert (answers[0], worker.runs) == (result, 3)
 
 
+async def test_who_asks_for_a_task_whose_host_stops_is_answered_by_the_next_host(world: World) -> None:
+    worker = Worker(hold=True)
+    async with world.client.replies() as one, world.client.replies() as other:
+        async with world.consumer(worker, prefetch=2) as consumer:
+            await world.client.send(TASK, reply_to=one.queue)
+            await worker.next()
+            await world.client.send(AGAIN, reply_to=other.queue)
+            await world.until_ready(world.queue, 0)
+            await within(consumer.stop(grace=0))
+        async with at_work(world, Worker()) as ends:
+            answers = [await within(replies.next()) for replies in (one, other)]
+            assert answers == [await ends.next()] * 2
+            assert await is_all(world, ends)
+
+
+async def test_who_asks_for_a_task_that_another_host_tries_again_is_answered_by_that_one(world: World) -> None:
+    worker = raising(RetryableError("busy"))
+    worker.leave.clear()
+    async with (
+        world.client.replies() as one,
+        world.client.replies() as other,
+        world.client.events(kind=EventKind.RETRYING) as retrying,
+    ):
+        async with world.consumer(worker, prefetch=2, policy=SLOWER) as consumer:
+            await world.client.send(TASK, reply_to=one.queue)
+            await worker.next()
+            await world.client.send(AGAIN, reply_to=other.queue)
+            await world.until_ready(world.queue, 0)
+            worker.leave.set()
+            await within(anext(retrying))
+            await within(consumer.stop(grace=5))
+        async with at_work(world, Worker()) as ends:
+            answers = [await within(replies.next()) for replies in (one, other)]
+            assert answers == [await ends.next()] * 2
+
+
 async def test_a_result_too_large_to_be_kept_is_found_in_the_log(world: World) -> None:
     await declare_logs(world)
     async with at_work(world, Worker(large)) as ends:
@@ -194,7 +230,3 @@ async def test_nor_is_one_that_comes_back(world: World) -> None:
         ends.consumer.resume()
         await world.client.send(AGAIN.model_copy(update={"id": "other"}), reply_to=replies.queue)
         assert (await within(replies.next())).task_id == "other"
-
-
-def test_nobody_asks_without_a_queue_for_the_answer() -> None:
-    assert asker_of(encode_task(TASK), TASK.id) is None

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from agents.core.kebab import agent_name_from
 from agents.core.migration.legacy_base import LegacyBaseAgent
-from agents.core.migration.legacy_names import agent_name_from
 from agents.core.migration.legacy_task import legacy_task
 from agents.core.settings import SettingsError
 from schemas import AGENT_NAME_PATTERN, TaskMessage

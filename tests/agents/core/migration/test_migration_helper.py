@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agents.core import migration_helper
-from agents.core.migration_helper import main
+from agents.core.migration_helper import agents_folder, main
 from tests.agents.core.migration.programs import SAMPLES
 
 
@@ -22,6 +22,11 @@ def test_it_takes_the_current_folder_where_none_is_given(
     monkeypatch.chdir(SAMPLES)
     main([])
     assert capsys.readouterr().out.startswith("Total agents: 10\n")
+
+
+def test_in_its_own_folder_it_means_the_agents_beside_it(tmp_path: Path) -> None:
+    own = Path(migration_helper.__file__).parent
+    assert (agents_folder(own), agents_folder(tmp_path)) == (own.parent, tmp_path)
 
 
 def test_a_path_that_leads_nowhere_is_one_sentence() -> None:

@@ -102,6 +102,16 @@ async def test_a_server_that_stays_as_it_is_is_probed_at_doubling_intervals(*, l
     assert probes == pytest.approx([60, 180, 420, 720, 1020, 1320])
 
 
+async def test_what_a_look_takes_puts_no_probe_off() -> None:
+    def swallow(_: float) -> bool:
+        outage.clock.now += 10  # as long as a connection may take
+        return False
+
+    outage = Outage(swallow, inf)
+    probes = await outage.until_closed_or(lasts=700)
+    assert probes == pytest.approx([60, 180, 420])
+
+
 async def test_lists_that_come_back_without_the_models_bring_one_probe_forward_and_no_more() -> None:
     outage = Outage(lambda now: now >= 500, inf)
     probes = await outage.until_closed_or(lasts=1500)

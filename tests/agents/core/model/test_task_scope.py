@@ -24,6 +24,13 @@ def test_a_scope_holds_for_its_block_alone() -> None:
     assert current_scope() is None
 
 
+def test_who_has_asked_another_agent_does_not_merely_wait_for_a_slot() -> None:
+    scope = TaskScope(asked=True)
+    assert scope.is_waiting()
+    scope.delegated["question"] += 1
+    assert not scope.is_waiting()
+
+
 async def test_tasks_started_in_the_block_share_its_scope() -> None:
     async def work() -> None:
         scope = current_scope()

@@ -1,4 +1,4 @@
-"""From what old code calls an agent, a class, a folder or a file, to a name that a queue can bear. Pure."""
+"""From what code calls an agent, a class, a folder or a file, to a name that a queue can bear. Pure."""
 
 import re
 

@@ -1,0 +1,82 @@
+"""Settling a task while somebody else asks for it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
+from bus.broker import DEFAULT_EXCHANGE
+from bus.codec import encode_result, encode_task, receive_task
+from bus.endings import Endings
+from bus.inflight import Entry, InFlight
+from bus.message import Message
+from bus.outcome import Finished
+from bus.settlement import Settlement
+from bus.task_publisher import TaskPublisher
+from schemas import TaskMessage, TaskResult, TaskStatus, now
+from tests.support.bus_world import AGENT, World, memory_world, within
+
+TASK = TaskMessage(id="order-17", agent=AGENT, prompt="x")
+DONE = TaskResult(task_id=TASK.id, agent=AGENT, status=TaskStatus.COMPLETED, result="y", timestamp=now())
+
+
+class Acked:
+    """A delivery; `meanwhile` happens before the broker has taken its acknowledgement."""
+
+    routing_key, redelivered, alive = AGENT, False, True
+
+    def __init__(self, message: Message, meanwhile: Callable[[], Awaitable[None]] | None = None) -> None:
+        self.message = message
+        self._meanwhile = meanwhile
+
+    async def ack(self) -> None:
+        if self._meanwhile is not None:
+            await self._meanwhile()
+
+    requeue = ack
+
+
+async def nothing() -> None:
+    """Declare nothing."""
+
+
+@pytest.fixture
+def inflight() -> InFlight:
+    return InFlight()
+
+
+def settlement_in(world: World, inflight: InFlight) -> Settlement:
+    publisher = TaskPublisher(world.broker, world.topology, AGENT, "host-1")
+    return Settlement(AGENT, publisher, inflight, nothing, Endings(world.broker, world.topology))
+
+
+def begun(inflight: InFlight, delivery: Acked) -> Entry:
+    return inflight.begin(receive_task(delivery.message, AGENT, now()), delivery, 0.0, 0.0)
+
+
+async def test_who_asks_while_the_last_delivery_is_acknowledged_is_answered(inflight: InFlight) -> None:
+    async with memory_world("asks") as world, world.client.replies() as one, world.client.replies() as other:
+        settlement = settlement_in(world, inflight)
+        first = encode_task(TASK, reply_to=one.queue)
+        second = Acked(encode_task(TASK, reply_to=other.queue))
+
+        async def ask() -> None:
+            await settlement.settle_duplicate(receive_task(second.message, AGENT, now()), second)
+
+        await settlement.settle(begun(inflight, Acked(first, ask)), Finished(DONE))
+        assert [await within(replies.next()) for replies in (one, other)] == [DONE, DONE]
+
+
+async def test_who_waits_beside_a_copy_that_comes_twice_is_answered_once(inflight: InFlight) -> None:
+    async with memory_world("twice") as world, world.client.replies() as one, world.client.replies() as other:
+        settlement = settlement_in(world, inflight)
+        waits = f'[{{"reply_to": "{other.queue}", "correlation_id": "mine"}}]'
+        headers = {"x-copies": 1, "x-repeated": True, "x-askers": waits}
+        copy = replace(encode_task(TASK, reply_to=one.queue), headers=headers)
+        await settlement.settle(begun(inflight, Acked(copy)), Finished(DONE))
+        await settlement.settle_duplicate(receive_task(copy, AGENT, now()), Acked(copy))
+        last = DONE.model_copy(update={"task_id": "last"})
+        for replies in (one, other):
+            message = encode_result(last, correlation_id=None)
+            await world.broker.publish(DEFAULT_EXCHANGE, replies.queue, message)
+            assert [await within(replies.next()) for _ in range(2)] == [DONE, last]
