@@ -211,3 +211,18 @@ async def test_a_client_that_is_closed_while_it_connects_leaves_no_connection_op
         asking.exception()  # closed before it began, or answered
         served = urlsplit(port.url).port
         await wait_until(lambda: not connected_to(served), what="the end of its connection")
+
+
+@pytest.mark.parametrize("passes", range(12))
+async def test_nor_does_one_that_is_refused_meanwhile(passes: int) -> None:
+    async with TinyHttp(refused(404, b'{"error":"model \'m\' not found"}')) as tcp:
+        client = OllamaClient(tcp.url)
+        asking = asyncio.create_task(client.complete(ASK), name="asking")
+        for _ in range(passes):
+            await asyncio.sleep(0)
+        await client.close()
+        async with asyncio.timeout(10):
+            await asyncio.wait([asking])
+        asking.exception()
+        served = urlsplit(tcp.url).port
+        await wait_until(lambda: not connected_to(served), what="the end of its connection")

@@ -14,6 +14,7 @@ from agents.core.migration import legacy_base
 from agents.core.migration.aliases import OLD_BASES, join_old_bases
 from agents.core.migration.legacy_base import LegacyBaseAgent
 from agents.core.migration.loading import AgentLoadError, load_agent_file
+from agents.core.module_aliases import ModuleAliases
 from tests.agents.core.migration.old_agents import simple, write_agent
 
 HOUSE = {"core", "shared", "agent_base", "only_here_1"}
@@ -24,7 +25,8 @@ HOUSE = {"core", "shared", "agent_base", "only_here_1"}
 def _imports_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Forget what a test's files have imported, and where from."""
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    # Without what the import of migration_helper, in another test's file, has joined for this process.
+    monkeypatch.setattr(sys, "meta_path", [each for each in sys.meta_path if not isinstance(each, ModuleAliases)])
     monkeypatch.setattr(agents, "__path__", list(agents.__path__))
     yield
     for name in [name for name in sys.modules if name.partition(".")[0] in HOUSE or name == "agents.agent_base"]:
