@@ -213,14 +213,16 @@ class OllamaClient:
 
     @asynccontextmanager
     async def _response(self, method: str, path: str, content: bytes | None) -> AsyncIterator[httpx.Response]:
-        """Give an answer to be read. If the client was closed meanwhile, its connection is closed here.
+        """Give an answer to be read. If the client was closed meanwhile, its connection is closed here, error or not.
 
         httpcore forgets a connection that is being opened while its pool closes: nobody else would close it.
         """
         async with self._http.stream(method, path, content=content) as response:
-            yield response
-        if self._http.is_closed and "network_stream" in response.extensions:
-            await response.extensions["network_stream"].aclose()
+            try:
+                yield response
+            finally:
+                if self._http.is_closed and "network_stream" in response.extensions:
+                    await response.extensions["network_stream"].aclose()
 
     @asynccontextmanager
     async def _lines(self, path: str, body: Json, model: str) -> AsyncIterator[AsyncGenerator[Json, None]]:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bus.asker import Asker
 from bus.codec import IncomingTask, decode_task
 from bus.errors import ConnectionLost
 from bus.inflight import REMEMBERED, Entry, InFlight
@@ -228,3 +229,15 @@ def test_an_anonymous_end_is_recognised_once_if_its_ack_was_lost(inflight: InFli
     again = Held(Message(BODY), redelivered=True)
     ids = [inflight.recognise(incoming_of(again), again).task.id for _ in range(2)]
     assert [found == entry.task.id for found in ids] == [not acknowledged, False]
+
+
+def test_who_waits_beside_a_copy_that_joins_waits_for_the_task(inflight: InFlight) -> None:
+    def copy(queue: str) -> Held:
+        told = f'[{{"reply_to": "{queue}", "correlation_id": "mine"}}]'
+        return Held(Message(BODY, message_id="t", reply_to="own", headers={"x-copies": 1, "x-askers": told}))
+
+    first, second = copy("one"), copy("other")
+    entry = begun(inflight, first)
+    assert inflight.join(incoming_of(second), second)
+    own = Asker("own", "t")
+    assert list(entry.asking) == [own, own, Asker("one", "mine"), Asker("other", "mine")]

@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import pytest
 
+from bus.asker import Asker
 from bus.broker import DEFAULT_EXCHANGE
 from bus.codec import encode_result, encode_task, receive_task
 from bus.endings import Endings
+from bus.envelope import read_envelope
 from bus.inflight import Entry, InFlight
 from bus.message import Message
-from bus.outcome import Finished
+from bus.outcome import Finished, HandedBack
 from bus.settlement import Settlement
 from bus.task_publisher import TaskPublisher
 from schemas import TaskMessage, TaskResult, TaskStatus, now
@@ -80,3 +82,18 @@ async def test_who_waits_beside_a_copy_that_comes_twice_is_answered_once(infligh
             message = encode_result(last, correlation_id=None)
             await world.broker.publish(DEFAULT_EXCHANGE, replies.queue, message)
             assert [await within(replies.next()) for _ in range(2)] == [DONE, last]
+
+
+async def test_who_is_borne_by_a_copy_is_left_to_the_host_that_ends_it(inflight: InFlight) -> None:
+    async with memory_world("borne") as world, world.client.replies() as other:
+        settlement = settlement_in(world, inflight)
+        second = encode_task(TASK, reply_to=other.queue)
+        await settlement.settle_duplicate(receive_task(second, AGENT, now()), Acked(second))
+        settlement.is_leaving = True
+        await settlement.settle(begun(inflight, Acked(encode_task(TASK))), HandedBack("a test"))
+        copy = await world.take(world.queue)
+        assert read_envelope(copy.headers).askers == (Asker(other.queue, TASK.id),)
+        await settlement.settle(begun(inflight, Acked(encode_task(TASK))), Finished(DONE))
+        last = encode_result(DONE.model_copy(update={"task_id": "last"}), correlation_id=None)
+        await world.broker.publish(DEFAULT_EXCHANGE, other.queue, last)
+        assert (await within(other.next())).task_id == "last"

@@ -8,8 +8,11 @@ from typing import Any, Final
 
 import frontmatter
 import yaml
+from frontmatter.default_handlers import YAMLHandler
 
+_YAML: Final = YAMLHandler()
 _BARE_DESCRIPTION: Final = re.compile(r"^description:[ \t]+([^\s'\"|>\[{&*!].*(?:\n[ \t]+.*)*)$", re.MULTILINE)
+_BARE_TOOLS: Final = re.compile(r"^tools:[ \t]+([*@].*)$", re.MULTILINE)
 
 
 class UnreadableFile(Exception):
@@ -19,24 +22,23 @@ class UnreadableFile(Exception):
 def read_front_matter(path: Path) -> tuple[Mapping[str, Any], str] | None:
     r"""Return the front matter and the text below it; None where there is no front matter.
 
-    A description that breaks YAML's rules, as those with a colon and a blank in them do, is read as it stands: other
-    programs take such files, with `\n` for a line's end.
+    A description that breaks YAML's rules, as those with a colon and a blank in them do, is read as it stands, and so
+    are tools such as `*`: other programs take such files, with `\n` for a line's end.
 
     Raises:
         UnreadableFile: see there.
     """
     text = _text_of(path)
     try:
-        if not frontmatter.checks(text):
-            return None
-        post = _parsed(text)
+        return _parsed(text) if _YAML.detect(text) else None
     except yaml.YAMLError as error:
         told = " ".join(str(error).split())
         raise UnreadableFile(f"cannot be read as Markdown with front matter: {told}") from error
-    return post.metadata, post.content
 
 
 def _text_of(path: Path) -> str:
+    if path.is_fifo():
+        raise UnreadableFile("is a pipe, which would be waited for for ever")
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
@@ -47,16 +49,17 @@ def _text_of(path: Path) -> str:
         raise UnreadableFile(f"cannot be read as Markdown with front matter: {error}") from error
 
 
-def _parsed(text: str) -> frontmatter.Post:
+def _parsed(text: str) -> tuple[Mapping[str, Any], str]:
+    # Not `frontmatter.loads`, which takes the keys for arguments: bare words such as `on` are booleans to YAML 1.1.
     try:
-        return frontmatter.loads(text)
+        return frontmatter.parse(text, handler=_YAML)
     except yaml.YAMLError:
-        quoted = _BARE_DESCRIPTION.sub(_quoted, text, count=1)
+        quoted = _BARE_TOOLS.sub(_quoted, _BARE_DESCRIPTION.sub(_quoted, text, count=1), count=1)
         if quoted == text:
             raise
-        return frontmatter.loads(quoted)
+        return frontmatter.parse(quoted, handler=_YAML)
 
 
 def _quoted(found: re.Match[str]) -> str:
-    lines = " ".join(found[1].split())
-    return f"description: {json.dumps(lines.replace(chr(92) + 'n', chr(10)), ensure_ascii=False)}"
+    key, lines = found[0].partition(":")[0], " ".join(found[1].split())
+    return f"{key}: {json.dumps(lines.replace(chr(92) + 'n', chr(10)), ensure_ascii=False)}"

@@ -1,5 +1,6 @@
 """What each key of an agent's file may hold. Pure: a reader returns the value, or raises ValueError with a sentence."""
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -64,6 +65,13 @@ def agent_name(key: str, value: object) -> str:
     )
 
 
+def _name(key: str, value: object) -> str:
+    # YAML 1.1 reads 007 as 7, 1:30 as 90 and `no` as False: which of these was meant, nobody knows.
+    if not isinstance(value, str):
+        raise ValueError(f"{key} is {value!r}: put it in quotes")  # noqa: TRY004 - a sentence
+    return agent_name(key, value)
+
+
 def text(key: str, value: object) -> str:
     """Return a text that is not empty. Raises ValueError."""
     if not isinstance(value, str) or not value.strip():
@@ -96,7 +104,16 @@ def _options(key: str, value: object) -> Mapping[str, Any]:
     for name, item in value.items():
         if name in OPTIONS:
             _valid(OPTIONS[name], f"{key}.{name}", item)
+        elif not _is_json({name: item}):
+            raise ValueError(f"{key} has {name!r}: {item!r}, which is no JSON: put names and dates in quotes")
     return value
+
+
+def _is_json(mapping: Mapping[Any, object]) -> bool:
+    try:
+        return bool(json.loads(json.dumps(mapping, allow_nan=False)) == mapping)
+    except (TypeError, ValueError, RecursionError):
+        return False
 
 
 def _valid(kind: Kind, key: str, value: object) -> Any:
@@ -126,6 +143,8 @@ def _schema(key: str, value: object, folder: Path) -> Mapping[str, Any]:
         return schema_from(value, folder)
     except ValueError as error:
         raise ValueError(f"{key} {error}") from error
+    except RecursionError:
+        raise ValueError(f"{key} holds itself: an alias there stands for what is around it") from None
 
 
 def _alone(read: Callable[[str, object], Any]) -> "Reader":
@@ -137,18 +156,18 @@ Reader = Callable[[str, object, Path], Any]
 
 READERS: Final[Mapping[str, Reader]] = MappingProxyType(
     {
-        "name": _alone(agent_name),
+        "name": _alone(_name),
         "description": _alone(text),
         "tier": _alone(_tier),
-        "category": _alone(lambda _key, value: str(value)),
+        "category": _alone(text),
         "model": _alone(_model),
         "options": _alone(_options),
-        "max_attempts": _alone(partial(_valid, TypeAdapter(Annotated[int, Field(ge=1, le=100)]))),
+        "max_attempts": _alone(partial(_valid, TypeAdapter(Annotated[StrictInt, Field(ge=1, le=100)]))),
         "retry": _alone(_retry),
-        "task_timeout": _alone(partial(_valid, TypeAdapter(Annotated[float, Field(gt=0, allow_inf_nan=False)]))),
+        "task_timeout": _alone(partial(_valid, TypeAdapter(Annotated[StrictFloat, Field(gt=0, allow_inf_nan=False)]))),
         "input_model": _schema,
         "output_model": _schema,
-        "output_repairs": _alone(partial(_valid, TypeAdapter(Annotated[int, Field(ge=0, le=10)]))),
+        "output_repairs": _alone(partial(_valid, TypeAdapter(Annotated[StrictInt, Field(ge=0, le=10)]))),
         "examples": _alone(sample_tasks),
     }
 )

@@ -1,8 +1,10 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
 
+from agents.core.agent_files.reading import agent_in
 from agents.core.agent_files.sample_task import SampleTask
 from agents.core.catalog import AgentFileError, read_agent_file
 from agents.core.tiers import Tier
@@ -128,6 +130,22 @@ def test_a_key_that_looks_misspelt_is_kept_and_told_with_the_one_that_is_meant(
             r"options\.num_predict is 1\.5: Input should be",
         ),
         ("---\ndescription: d\noptions: {top_p: 2}\n---\nWork", r"options\.top_p is 2: Input should be less than or"),
+        ("---\ndescription: d\nname: no\n---\nWork", "name is False: put it in quotes$"),
+        ("---\ndescription: d\nname: 007\n---\nWork", "name is 7: put it in quotes$"),
+        ("---\ndescription: d\ncategory: no\n---\nWork", "category is False: give it one line of text$"),
+        ("---\ndescription: d\ncategory: ''\n---\nWork", "category is '': give it one line of text$"),
+        ("---\ndescription: d\nmax_attempts: yes\n---\nWork", "max_attempts is True: Input should be a valid integer"),
+        ("---\ndescription: d\ntask_timeout: yes\n---\nWork", "task_timeout is True: Input should be a valid number"),
+        (
+            "---\ndescription: d\noptions: {day: 2026-01-01}\n---\nWork",
+            r"options has 'day': datetime\.date\(.*\), which is no JSON: put names and dates in quotes$",
+        ),
+        ("---\ndescription: d\noptions: {on: 1}\n---\nWork", "options has True: 1, which is no JSON: put names"),
+        ("---\ndescription: d\noptions: &o {a: *o}\n---\nWork", r"options has 'a': \{.*\}, which is no JSON"),
+        (
+            "---\ndescription: d\noutput_model: &o {properties: {a: *o}}\n---\nWork",
+            "output_model holds itself: an alias there stands for what is around it$",
+        ),
         ("---\ndescription: d\nexamples: Why?\n---\nWork", r"examples is 'Why\?': give a list of prompts, such as"),
         (
             "---\ndescription: d\nexamples: [1]\n---\nWork",
@@ -170,6 +188,28 @@ def test_a_file_that_is_missing_or_no_text_is_refused_with_a_sentence(tmp_path: 
     (tmp_path / "b.md").write_bytes(b"---\nname: \xff\n---\n")
     with pytest.raises(AgentFileError, match=r"b\.md: cannot be read as Markdown"):
         read_agent_file(tmp_path / "b.md")
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "an-agent.md")
+    with pytest.raises(AgentFileError, match=r"an-agent\.md: is a pipe"):
+        read_agent_file(tmp_path / "an-agent.md")
+
+
+def test_keys_that_yaml_takes_for_something_else_and_those_of_the_reader_itself_are_kept(tmp_path: Path) -> None:
+    agent = read_agent_file(written(tmp_path, agent_text("Works", "on: push", "2: a", "content: b", "handler: c")))
+    assert agent.extra == {True: "push", 2: "a"} | {"content": "b", "handler": "c"}
+    assert len(list(agent.notes())) == len(agent.extra)
+
+
+@pytest.mark.parametrize("text", ["{{ title }}\n\nNo agent.\n", "{\nno json\n}\n", "+++\na = 1\n+++\nNo agent.\n"])
+def test_front_matter_of_another_kind_is_none(tmp_path: Path, text: str) -> None:
+    assert agent_in(written(tmp_path, text)) is None
+
+
+def test_tools_of_another_program_are_kept_though_they_break_yaml(tmp_path: Path) -> None:
+    agent = read_agent_file(written(tmp_path, agent_text("Use it so: now", "tools: *")))
+    assert (agent.description, agent.extra) == ("Use it so: now", {"tools": "*"})
 
 
 def test_all_faults_of_a_file_are_told_at_once(tmp_path: Path) -> None:
