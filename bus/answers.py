@@ -9,13 +9,11 @@ from typing import Final, TypeVar
 from bus.asker import Asker
 from bus.message import Message
 from bus.result_log import result_of
+from bus.shelf import Shelf
 from schemas import TaskResult
 
 REMEMBERED: Final = 1_000
 """Ended tasks whose askers are remembered, and tasks on the ladder that somebody else waits for."""
-
-KEPT_BYTES: Final = 1_048_576
-"""Results that are kept, as JSON, for each agent: a host has up to hundreds of agents. Older ones are in the log."""
 
 WAITING_MOST: Final = 100
 """Askers of one task that is away on the ladder; the queue it comes back to says nothing of them."""
@@ -32,12 +30,12 @@ class _End:
 class Answers:
     """The answers of one consumer, by the key of their task."""
 
-    def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:
+    def __init__(self, agent: str, shelf: Shelf) -> None:
+        """`shelf` is where the results themselves lie, shared by all agents of the process."""
+        self._agent = agent
+        self._shelf = shelf
         self._waiting: OrderedDict[str, dict[Asker, None]] = OrderedDict()
         self._ends: OrderedDict[str, _End] = OrderedDict()
-        self._kept: OrderedDict[str, bytes] = OrderedDict()
-        self._size = 0
-        self._kept_bytes = kept_bytes
 
     def expect(self, key: str, asker: Asker) -> None:
         """Remember who waits for a task that is away on the ladder; the longest waiting go beyond the bound."""
@@ -59,16 +57,11 @@ class Answers:
         """Remember a terminal result and who has been told it. One that is too large is only known to exist."""
         self._waiting.pop(key, None)
         _remember(self._ends, key, _End(result.timestamp, told))
-        body = result.model_dump_json().encode()
-        if len(body) <= self._kept_bytes:
-            self._size += len(body) - len(self._kept.pop(key, b""))
-            self._kept[key] = body
-        while self._size > self._kept_bytes:
-            self._size -= len(self._kept.popitem(last=False)[1])
+        self._shelf.put(self._agent, key, result.model_dump_json().encode())
 
     def result(self, key: str) -> TaskResult | None:
         """Return the result that a task has had, where it is kept."""
-        body = self._kept.get(key)
+        body = self._shelf.get(self._agent, key)
         return None if body is None else result_of(Message(body))
 
     def ended_at(self, key: str) -> datetime | None:

@@ -19,6 +19,7 @@ from bus.retry import RetryPolicy
 from bus.returns import Returns
 from bus.runner import Handler, Runner
 from bus.settlement import OnResult, Settlement
+from bus.shelf import Shelf
 from bus.suspects import Suspects
 from bus.task_publisher import TaskPublisher
 from bus.topology import Topology
@@ -52,11 +53,12 @@ class Consumer:
         suspects: Suspects | None = None,
         returns: Returns | None = None,
         intake: Intake | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         """All that is shared by the consumers of a process comes last.
 
-        `cancellations` and `suspects`: each has its own without them. `returns`: what other hosts say that they hand
-        back; without it, that counts as lost. `intake`: the bound on all that the process holds, where it has one.
+        `cancellations`, `suspects`, `shelf`: each has its own without them. `returns`: what other hosts say that they
+        hand back; without it, that counts as lost. `intake`: the bound on all that the process holds, where it has one.
         """
         self.agent = agent
         self.prefetch = prefetch
@@ -74,7 +76,14 @@ class Consumer:
         policy, patience = policy or RetryPolicy(), patience or Patience()
         publisher, inflight = TaskPublisher(broker, topology, agent, host), InFlight()
         self._runner = Runner(handler, publisher, policy, topology.rungs_ms, patience)
-        self._settlement = Settlement(agent, publisher, inflight, self._restore, Endings(broker, topology))
+        self._settlement = Settlement(
+            agent,
+            publisher,
+            inflight,
+            self._restore,
+            Endings(broker, topology),
+            Shelf() if shelf is None else shelf,
+        )
         self._cancellations = Cancellations() if cancellations is None else cancellations
         self._reception = Reception(
             publisher,

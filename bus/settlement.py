@@ -18,6 +18,7 @@ from bus.inflight import Entry, InFlight
 from bus.message import Delivery
 from bus.outcome import Buried, Finished, HandedBack, Outcome, Postponed, TriedAgain, buried, without_result
 from bus.retry import Failure
+from bus.shelf import Shelf
 from bus.task_publisher import TaskPublisher, marked
 from schemas import EventKind, TaskResult, TaskStatus
 
@@ -48,14 +49,15 @@ class Settlement:
         inflight: InFlight,
         restore: Callable[[], Awaitable[None]],
         endings: Endings,
+        shelf: Shelf,
     ) -> None:
-        """`restore` declares the agent's topology again, for a broker that has lost it."""
+        """`restore` declares the agent's topology again, for a broker that has lost it. `shelf` keeps results."""
         self._agent = agent
         self._restore = restore
         self._publisher = publisher
         self._inflight = inflight
         self._endings = endings
-        self._answers = Answers()
+        self._answers = Answers(agent, shelf)
         self.is_leaving = False
         """Whether the host stops. What is then handed back goes as a copy: the next host would take it for a crash."""
         self.ended: Counter[TaskStatus] = Counter()

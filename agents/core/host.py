@@ -34,6 +34,7 @@ from bus.errors import BusError
 from bus.intake import Intake
 from bus.retry import RetryPolicy
 from bus.returns import Returns
+from bus.shelf import Shelf
 from bus.suspects import Suspects
 from bus.topology import Topology
 from schemas import CancelTask
@@ -80,6 +81,7 @@ class Host:
         self._cancellations = Cancellations()
         self._suspects = Suspects()
         self._returns = Returns()
+        self._shelf = Shelf()
         self._intake = self._bounded_intake()
         self.consumers = [self._consumer_of(agent) for agent in agents]
         self._control = ControlLink(
@@ -195,6 +197,7 @@ class Host:
             suspects=self._suspects,
             returns=self._returns,
             intake=self._intake if agent.needs_model else None,
+            shelf=self._shelf,
         )
 
     def _bounded_intake(self) -> Intake | None:

@@ -2,6 +2,7 @@
 
 from bus.answers import REMEMBERED, WAITING_MOST, Answers
 from bus.asker import Asker
+from bus.shelf import Shelf
 from schemas import TaskResult, TaskStatus, now
 
 ONE, OTHER = Asker("one", "t"), Asker("other", "t")
@@ -20,7 +21,7 @@ def size_of(result: TaskResult) -> int:
 
 
 def test_a_result_is_kept_whole_with_its_time_and_those_who_were_told() -> None:
-    answers, result = Answers(), result_of("a", "ä")
+    answers, result = Answers("agent", Shelf()), result_of("a", "ä")
     answers.keep("a", result, frozenset([ONE]))
     assert (answers.result("a"), answers.ended_at("a")) == (result, result.timestamp)
     assert (answers.has_told("a", ONE), answers.has_told("a", OTHER), answers.has_told("b", ONE)) == (
@@ -33,7 +34,7 @@ def test_a_result_is_kept_whole_with_its_time_and_those_who_were_told() -> None:
 
 def test_the_oldest_results_make_room_and_are_still_known_to_exist() -> None:
     results = {key: result_of(key, "x" * 500) for key in "abc"}
-    answers = Answers(kept_bytes=sum(map(size_of, results.values())) - 1)
+    answers = Answers("agent", Shelf(sum(map(size_of, results.values())) - 1))
     for key, result in results.items():
         answers.keep(key, result, frozenset([ONE]))
     assert kept(answers, *"abc") == [False, True, True]
@@ -42,7 +43,7 @@ def test_the_oldest_results_make_room_and_are_still_known_to_exist() -> None:
 
 def test_one_that_is_too_large_drives_no_other_out() -> None:
     small, large = result_of("small"), result_of("large", "x" * 5_000)
-    answers = Answers(kept_bytes=size_of(large) - 1)
+    answers = Answers("agent", Shelf(size_of(large) - 1))
     for result in (small, large):
         answers.keep(result.task_id, result, frozenset())
     assert kept(answers, "small", "large") == [True, False]
@@ -51,14 +52,14 @@ def test_one_that_is_too_large_drives_no_other_out() -> None:
 
 def test_a_result_that_is_kept_again_takes_its_own_place() -> None:
     first, second = result_of("a", "x" * 500), result_of("a", "y" * 500)
-    answers = Answers(kept_bytes=size_of(first))
+    answers = Answers("agent", Shelf(size_of(first)))
     for result in (first, second, first, second):
         answers.keep("a", result, frozenset())
     assert answers.result("a") == second
 
 
 def test_those_who_wait_are_forgotten_once_they_are_told() -> None:
-    answers = Answers()
+    answers = Answers("agent", Shelf())
     for asker in (ONE, OTHER, ONE):
         answers.expect("a", asker)
     assert (answers.expected("a"), answers.expected("b")) == ((ONE, OTHER), ())
@@ -67,7 +68,7 @@ def test_those_who_wait_are_forgotten_once_they_are_told() -> None:
 
 
 def test_those_whom_a_copy_bears_are_not_waited_for_here() -> None:
-    answers = Answers()
+    answers = Answers("agent", Shelf())
     for asker in (ONE, OTHER):
         answers.expect("a", asker)
     answers.hand_over("a", (ONE,))
@@ -78,7 +79,7 @@ def test_those_whom_a_copy_bears_are_not_waited_for_here() -> None:
 
 
 def test_only_so_many_wait_for_one_task_the_latest_ones() -> None:
-    answers = Answers()
+    answers = Answers("agent", Shelf())
     askers = [Asker(str(number), "t") for number in range(WAITING_MOST + 1)]
     for asker in askers:
         answers.expect("a", asker)
@@ -86,9 +87,19 @@ def test_only_so_many_wait_for_one_task_the_latest_ones() -> None:
 
 
 def test_only_so_many_tasks_are_remembered_the_latest_ones() -> None:
-    answers = Answers()
+    answers = Answers("agent", Shelf())
     for number in range(REMEMBERED + 1):
         answers.expect(f"waits-{number}", ONE)
         answers.keep(f"ended-{number}", result_of("t"), frozenset())
     assert [bool(answers.expected(key)) for key in ("waits-0", "waits-1")] == [False, True]
     assert [answers.ended_at(key) is None for key in ("ended-0", "ended-1")] == [True, False]
+
+
+def test_agents_share_one_bound_and_never_an_answer() -> None:
+    one, other = result_of("t", "one"), result_of("t", "other")
+    shelf = Shelf(size_of(one) + size_of(other) - 1)
+    first, second = Answers("first", shelf), Answers("second", shelf)
+    first.keep("t", one, frozenset())
+    assert second.result("t") is None
+    second.keep("t", other, frozenset())
+    assert (first.result("t"), second.result("t")) == (None, other)

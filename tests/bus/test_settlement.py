@@ -14,6 +14,7 @@ from bus.inflight import Entry, InFlight
 from bus.message import Message
 from bus.outcome import Finished, HandedBack
 from bus.settlement import Settlement
+from bus.shelf import Shelf
 from bus.task_publisher import TaskPublisher
 from schemas import TaskMessage, TaskResult, TaskStatus, now
 from tests.support.bus_world import AGENT, World, memory_world, within
@@ -49,7 +50,7 @@ def inflight() -> InFlight:
 
 def settlement_in(world: World, inflight: InFlight) -> Settlement:
     publisher = TaskPublisher(world.broker, world.topology, AGENT, "host-1")
-    return Settlement(AGENT, publisher, inflight, nothing, Endings(world.broker, world.topology))
+    return Settlement(AGENT, publisher, inflight, nothing, Endings(world.broker, world.topology), Shelf())
 
 
 def begun(inflight: InFlight, delivery: Acked) -> Entry:
