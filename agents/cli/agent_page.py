@@ -69,12 +69,21 @@ def command_of(name: str, sample: SampleTask) -> str:
 
 
 def _quoted(word: str) -> str:
-    """Quote a word for a shell, and so that people can still read it."""
+    """Quote a word for a shell, and so that people can still read it and their terminal does not obey it."""
+    if any(not (mark.isprintable() or mark == "\n") for mark in word):
+        return "$'" + "".join(map(_escaped, word)) + "'"
     if "'" not in word:
         return shlex.quote(word)
     if any(mark in word for mark in '"$`\\!'):
         return "'" + word.replace("'", r"'\''") + "'"
     return f'"{word}"'
+
+
+def _escaped(mark: str) -> str:
+    """Return a character within $'...', as bash and zsh read it."""
+    if mark in "'\\":
+        return f"\\{mark}"
+    return mark if mark.isprintable() else f"\\U{ord(mark):08x}"
 
 
 def _rows(agent: AgentFile, tiers: Tiers) -> Iterator[tuple[str, str]]:

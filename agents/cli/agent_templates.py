@@ -1,14 +1,20 @@
 """`sutazai agents new`: the first version of an agent, as a Markdown file or as a class."""
 
+import json
+import shlex
 from dataclasses import dataclass
+from importlib.util import find_spec
+from keyword import iskeyword
 from pathlib import Path
 from typing import Final
+
+import yaml
 
 from agents.core.agent_files.keys import agent_name
 
 _MARKDOWN: Final = """\
 ---
-name: {name}
+name: {quoted}
 description: {words}, in one line for lists
 tier: default  # opus thinks hardest, sonnet is balanced, default does simple tasks
 category: general
@@ -87,12 +93,25 @@ def new_file(name: str, folder: Path, *, as_class: bool) -> NewFile:
     if not as_class:
         path = folder / f"{name}.md"
         where = path if path.is_absolute() else f"./{path}"
-        return NewFile(path, _MARKDOWN.format(name=name, words=words), f"sutazai run {where}")
-    module = name.strip("-").replace("-", "_")
-    if not module.isidentifier():
-        raise ValueError(f"name {name!r} cannot be a Python file's: begin it with a letter")
-    class_name = "".join(part.capitalize() for part in name.split("-"))
+        text = _MARKDOWN.format(name=name, quoted=_quoted(name), words=words)
+        return NewFile(path, text, f"sutazai run {shlex.quote(str(where))}")
+    module, class_name = _python_names(name)
     path = folder / f"{module}.py"
     command = f"sutazai run {module}:{class_name}"
     text = _CLASS.format(name=name, words=words, class_name=class_name, command=command)
-    return NewFile(path, text, command if folder == Path() else f"cd {folder} && {command}")
+    return NewFile(path, text, command if folder == Path() else f"cd {shlex.quote(str(folder))} && {command}")
+
+
+def _quoted(name: str) -> str:
+    """Return a name as YAML reads it back: to YAML 1.1, `no` is a boolean and `123` a number."""
+    return name if yaml.safe_load(name) == name else json.dumps(name)
+
+
+def _python_names(name: str) -> tuple[str, str]:
+    module = name.strip("-").replace("-", "_")
+    class_name = "".join(part.capitalize() for part in name.split("-"))
+    if not module.isidentifier():
+        raise ValueError(f"name {name!r} cannot be a Python file's: begin it with a letter")
+    if iskeyword(module) or iskeyword(class_name) or find_spec(module) is not None:
+        raise ValueError(f"name {name!r} cannot be a Python file's: Python has a {module!r}, so add a word to it")
+    return module, class_name

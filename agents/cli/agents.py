@@ -14,6 +14,7 @@ from agents.cli.console import err, out, write
 from agents.cli.known_catalog import file_of, known_catalog
 from agents.cli.options import Config
 from agents.cli.selection import Categories, Tiers, fitting
+from agents.cli.shown_letters import plain
 from agents.core.catalog import CATALOG
 from agents.core.exit_codes import ExitCode
 from agents.core.settings import load_settings
@@ -94,7 +95,7 @@ def check(
     """
     report = checked(paths or (*load_settings(config).agents_path, CATALOG))
     for line in report.lines():
-        out.print(line, markup=False)
+        out.print(plain(line), markup=False)
     if report.faults:
         raise typer.Exit(ExitCode.USAGE)
 

@@ -1,5 +1,7 @@
 """`sutazai run`: agents in one process."""
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +11,10 @@ from agents.cli.agents_by_path import agent_by_path
 from agents.cli.chosen_agents import chosen_agents
 from agents.cli.options import AmqpUrl, Config, LogLevel, Prefix
 from agents.cli.selection import All, Categories, Selection, Tiers
+from agents.core.base_agent_v2 import BaseAgentV2
 from agents.core.host import Host
 from agents.core.process import run_process
-from agents.core.settings import load_settings
+from agents.core.settings import SettingsError, load_settings
 
 
 def run(
@@ -74,9 +77,18 @@ def run(
     arguments = {"config_path": config, "max_concurrent_tasks": concurrency}
     staff = chosen_agents(selection, settings, **arguments) if not selection.is_empty else []
     staff += [agent_by_path(path, arguments) for path in legacy or ()]
+    _refuse_namesakes(staff)
 
     async def serve() -> None:
         async with Host(staff, settings) as host:
             await host.serve()
 
     run_process(serve, settings.log_level)
+
+
+def _refuse_namesakes(staff: Sequence[BaseAgentV2]) -> None:
+    for name, count in Counter(agent.name for agent in staff).items():
+        if count > 1:
+            raise SettingsError(
+                f"{count} of these agents are called {name!r}: give each a name of its own, or choose one"
+            )

@@ -27,7 +27,8 @@ def load_agent_file(path: Path) -> ModuleType:
     """Return the module of an agent's file, loaded once for each process. Its main block does not run.
 
     It is called by a name that no other has, and so are the modules beside it, which it imports by their own: two
-    folders may both have a `helpers.py`. What the file puts on `sys.path` stays there, behind what was there before.
+    folders may both have a `helpers.py`. What the file puts on `sys.path` stays there, behind what was there before; of
+    the command line it sees its own path alone.
 
     Raises:
         AgentLoadError: it does not compile, a module is missing, or it raises.
@@ -36,7 +37,7 @@ def load_agent_file(path: Path) -> ModuleType:
     if not path.stem.replace("-", "_").isidentifier():
         raise AgentLoadError(f"{path}: {path.stem!r} is no module's name: use letters, digits, hyphens and underscores")
     importlib.invalidate_caches()
-    with _path_kept(), _told(path), runs_nothing():
+    with _path_kept(), _own_command_line(path), _told(path), runs_nothing():
         return importlib.import_module(f"{folder.join_modules()}.{path.stem}")
 
 
@@ -121,6 +122,17 @@ def _path_kept() -> Iterator[None]:
         yield
     finally:
         sys.path[:] = before + [entry for entry in sys.path if entry not in before]
+
+
+@contextmanager
+def _own_command_line(path: Path) -> Iterator[None]:
+    """Hide this program's options from a file that reads its own while it is loaded."""
+    before = sys.argv
+    sys.argv = [str(path)]
+    try:
+        yield
+    finally:
+        sys.argv = before
 
 
 @contextmanager

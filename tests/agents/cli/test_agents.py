@@ -17,6 +17,7 @@ from schemas import TaskMessage
 from tests.support.agent_files import agent_text, written
 from tests.support.agent_world import agent_world
 from tests.support.command_line import Cli
+from tests.support.program import ended
 
 AGENTS = load_catalog()
 
@@ -164,6 +165,14 @@ def test_a_page_as_json_has_everything(cli: Cli, own: Path) -> None:
 def test_a_sample_task_is_a_command_that_a_shell_reads_back(sample: SampleTask, typed: str) -> None:
     assert command_of("a", sample) == typed
     assert shlex.split(typed)[-1] == (sample.prompt or "")
+
+
+async def test_a_sample_task_with_control_characters_reaches_the_shell_and_not_the_terminal() -> None:
+    prompt = "a\x1b[31m\tit's\\ä\n$(id)\x9b"
+    command = command_of("a", SampleTask(prompt))
+    assert command.isprintable()
+    code, said = await ended("bash", "-c", f'sutazai() {{ printf %s "${{@: -1}}"; }}; {command}')
+    assert (code, said.out) == (0, prompt)
 
 
 class Told(BaseAgentV2):

@@ -6,6 +6,7 @@ import pytest
 from agents import BaseAgentV2
 from agents.cli.chosen_agents import chosen_agents
 from agents.cli.selection import Selection
+from agents.core.catalog import read_agent_file
 from agents.core.settings import load_settings
 from tests.support.agent_world import agent_world
 from tests.support.command_line import Cli
@@ -34,6 +35,13 @@ async def test_a_new_file_passes_the_check_and_runs_at_once(cli: Cli, here: Path
     assert await answer_of(agent) == {"response": "ok"}
 
 
+@pytest.mark.parametrize("name", ["no", "123", "2026-01-31", "null"])
+def test_a_name_that_yaml_takes_for_something_else_passes_the_check(cli: Cli, here: Path, name: str) -> None:
+    assert cli("agents", "new", name).code == 0
+    assert cli("agents", "check", str(here)).out == "1 agent is fine\n"
+    assert read_agent_file(here / f"{name}.md").name == name
+
+
 @pytest.mark.parametrize(
     ("name", "typed"), [("invoice-reader", "invoice_reader:InvoiceReader"), ("gpu-4-you", "gpu_4_you:Gpu4You")]
 )
@@ -53,6 +61,12 @@ def test_the_command_for_a_class_elsewhere_goes_there_first(cli: Cli, here: Path
     assert f"  sutazai run {here}/b.md\n" in absolute
 
 
+def test_the_command_is_one_that_a_shell_reads_also_where_a_folder_has_a_blank(cli: Cli, here: Path) -> None:
+    assert "  sutazai run './my agents/a.md'\n" in cli("agents", "new", "a", "--dir", "my agents").out
+    assert "  cd 'my agents' && sutazai run b:B\n" in cli("agents", "new", "b", "--class", "--dir", "my agents").out
+    assert sorted(path.name for path in (here / "my agents").iterdir()) == ["a.md", "b.py"]
+
+
 def test_a_file_that_exists_is_left_alone(cli: Cli, here: Path) -> None:
     (here / "mine.md").write_text("precious")
     ran = cli("agents", "new", "mine")
@@ -69,6 +83,10 @@ def test_a_file_that_exists_is_left_alone(cli: Cli, here: Path) -> None:
             "name 'My Agent' is not usable: lower-case letters, digits and hyphens only, at most 100: my-agent",
         ),
         (["3d-printer", "--class"], "name '3d-printer' cannot be a Python file's: begin it with a letter"),
+        (["json", "--class"], "name 'json' cannot be a Python file's: Python has a 'json', so add a word to it"),
+        (["bus", "--class"], "Python has a 'bus', so add a word to it"),
+        (["class", "--class"], "Python has a 'class', so add a word to it"),
+        (["none", "--class"], "Python has a 'none', so add a word to it"),
         (["a", "--dir", "taken"], "taken/a.md cannot be written: File exists"),
     ],
 )

@@ -24,6 +24,15 @@ def test_a_selection_of_nobody_ends_before_a_broker_is_asked(cli: Cli, words: li
     assert ran.err.startswith("error: ")
 
 
+def test_two_agents_of_one_name_are_told_in_a_sentence_however_many_run_beside_them(cli: Cli, tmp_path: Path) -> None:
+    path = written(tmp_path, agent_text("Mine"), "senior-engineer")
+    ran = cli("run", "--all", str(path))
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.sentence == (
+        "error: 2 of these agents are called 'senior-engineer': give each a name of its own, or choose one"
+    )
+
+
 async def test_a_category_and_an_agent_of_ones_own_run_beside_a_broken_file(vhost_url: str, tmp_path: Path) -> None:
     written(tmp_path, agent_text("Mine"), "mine")
     written(tmp_path, agent_text("Breaks", "tier: huge"), "broken")

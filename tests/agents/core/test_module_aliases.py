@@ -63,6 +63,16 @@ async def test_a_copy_of_the_product_that_is_not_installed_stands_alone(tmp_path
     assert await result_of(tmp_path, text) == (0, "agents.core.nothing\n", "")
 
 
+async def test_a_copy_of_core_alone_says_what_has_to_lie_beside_it(tmp_path: Path) -> None:
+    core = tmp_path / "app" / "agents" / "core"
+    shutil.copytree(ROOT / "agents" / "core", core, ignore=shutil.ignore_patterns("__pycache__"))
+    uninstalled = f"import sys\nsys.path[:] = [entry for entry in sys.path if entry != {str(ROOT)!r}]\n"
+    text = f"{uninstalled}sys.path.append({str(core.parent)!r})\nfrom core.base_agent_v2 import BaseAgentV2\n"
+    code, out, err = await result_of(tmp_path, text)
+    assert (code, out) == (1, "")
+    assert err.endswith("stands on bus/ and schemas/: copy both beside agents/, or install all\n")
+
+
 async def test_a_core_of_a_house_is_left_alone_though_ours_is_installed(tmp_path: Path) -> None:
     (tmp_path / "house" / "core").mkdir(parents=True)
     (tmp_path / "house" / "core" / "__init__.py").write_text("")

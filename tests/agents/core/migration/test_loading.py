@@ -72,6 +72,22 @@ def test_a_file_is_loaded_once_and_its_main_block_does_not_run(tmp_path: Path) -
     assert load_agent_file(path) is load_agent_file(path)
 
 
+def test_a_file_that_reads_its_options_does_not_get_those_of_this_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = ["sutazai", "run", "--legacy", "old"]
+    monkeypatch.setattr(sys, "argv", ours)
+    program = """
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--port", type=int, default=8080)
+        PORT = parser.parse_args().port
+        """
+    module = loaded(tmp_path, program)
+    assert (module.PORT, module.parser.prog) == (8080, "agent.py")
+    assert sys.argv is ours
+
+
 def test_what_a_file_puts_on_the_path_shadows_nothing_that_was_there(tmp_path: Path) -> None:
     write_agent(tmp_path / "lib", "VALUE = 3", "only_here_1.py")
     before = list(sys.path)
