@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -11,6 +12,7 @@ from typing import Any, Final
 import structlog
 
 from agents.core.exit_codes import KNOWN_ERRORS, ExitCode, exit_code_of
+from agents.core.last_threads import THREADS_SECONDS, forced_end, lasting_threads
 from agents.core.log import configure_logging
 
 log = structlog.get_logger(__name__)
@@ -25,14 +27,26 @@ def run_process(main: Callable[[], Coroutine[Any, Any, None]], log_level: str = 
         SystemExit: with the code of an error, or 130 after Ctrl-C.
     """
     configure_logging(log_level)
+    earlier = frozenset(threading.enumerate())
+    runner = asyncio.Runner(loop_factory=_fast_loop())
+    code, fault = ExitCode.OK, None
     try:
-        with asyncio.Runner(loop_factory=_fast_loop()) as runner:
-            runner.run(main())
+        runner.run(main())
     except KNOWN_ERRORS as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the one line that says why there is no process
-        raise SystemExit(exit_code_of(error)) from None
+        code = exit_code_of(error)
     except KeyboardInterrupt:
-        raise SystemExit(ExitCode.INTERRUPTED) from None
+        code = ExitCode.INTERRUPTED
+    except BaseException as error:
+        code, fault = ExitCode.UNEXPECTED, error
+        raise
+    finally:
+        with forced_end(THREADS_SECONDS, code, fault):
+            runner.close()
+            for thread in lasting_threads(earlier):
+                thread.join()
+    if code is not ExitCode.OK:
+        raise SystemExit(code)
 
 
 @contextmanager

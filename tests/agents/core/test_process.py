@@ -3,6 +3,7 @@ import logging
 import os
 import runpy
 import signal
+import subprocess
 import sys
 from importlib import metadata
 from io import StringIO
@@ -80,6 +81,37 @@ def test_ctrl_c_before_anything_listens_ends_with_130_and_no_words(capsys: pytes
         run_process(main)
     assert ended.value.code == 130
     assert capsys.readouterr().err == ""
+
+
+HANGING = """
+import asyncio, sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from agents.core import process
+
+process.THREADS_SECONDS = 0.2
+forever = threading.Event()
+
+async def main():
+    if sys.argv[1] == "executor":
+        ThreadPoolExecutor().submit(forever.wait)
+    else:
+        asyncio.get_running_loop().run_in_executor(None, forever.wait)
+    if len(sys.argv) > 2:
+        raise KeyError("bug")
+
+process.run_process(main)
+"""
+
+
+@pytest.mark.parametrize("where", ["executor", "to_thread"])
+@pytest.mark.parametrize("fault", [[], ["fault"]])
+def test_code_that_hangs_in_a_thread_does_not_keep_a_process_whose_work_is_done(where: str, fault: list[str]) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", HANGING, where, *fault], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert ran.returncode == (1 if fault else 0)
+    assert "process.threads_left" in ran.stderr
+    assert ("KeyError: 'bug'" in ran.stderr) == bool(fault)
 
 
 def test_the_fast_event_loop_is_used_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
