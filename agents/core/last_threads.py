@@ -18,7 +18,7 @@ THREADS_SECONDS: Final = 5.0
 
 @contextmanager
 def forced_end(seconds: float, code: int, error: BaseException | None = None) -> Iterator[None]:
-    """End the process with `code` if the block takes longer than `seconds`; `error` is then shown, as Python would have."""
+    """End the process with `code` if the block takes longer than `seconds`; `error` is then shown as Python does."""
 
     def end() -> None:
         log.warning("process.threads_left", threads=sorted(thread.name for thread in lasting_threads()), after=seconds)
