@@ -249,7 +249,7 @@ class RabbitSubscription:
                 async with asyncio.timeout(RPC_TIMEOUT_SECONDS):
                     await queue.consume(self._receive, consumer_tag=tag)
             self._enter(ConsumerState.CONSUMING)
-            log.info("consumer.started", queue=self._queue, tag=tag, prefetch=self._prefetch)
+            log.debug("consumer.started", queue=self._queue, tag=tag, prefetch=self._prefetch)
             await self._until(lambda: not self._wanted or gone.is_set())
             await self._cancel(queue, tag, gone)
         finally:

@@ -105,7 +105,8 @@ class BaseAgentV2(TypedInput, Delegating, ModelUser):
         self.port = port
         self.description = description or inspect.cleandoc(type(self).__doc__ or "").split("\n")[0]
         self.config = self.settings.shown
-        self.logger = structlog.get_logger(type(self).__module__).bind(agent=self.name)
+        # Not `bind`, which would fix the level for good: agents are made before a host sets up the log.
+        self.logger = structlog.get_logger(type(self).__module__, agent=self.name)
         config = OllamaConfig.get_model_config(self.name, tiers=self.settings.tiers)
         self.models = ModelAccess(self.settings, ModelChoice.of_tier(config))
         self.statistics = AgentStatistics()

@@ -19,6 +19,9 @@ log = structlog.get_logger(__name__)
 
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
+ONE_PRESS_SECONDS: Final = 0.3
+"""Signals that come closer together are one wish: a terminal and `timeout` may both tell a process of one Ctrl-C."""
+
 
 def run_process(main: Callable[[], Coroutine[Any, Any, None]], log_level: str = "INFO") -> None:
     """Run `main` to its end. A known error becomes one line on standard error.
@@ -56,13 +59,16 @@ def stopping_on_signals(request_stop: Callable[[], None]) -> Iterator[None]:
     At once is safe: what is unsettled goes back to its queue with the connection.
     """
     loop = asyncio.get_running_loop()
-    asked: list[signal.Signals] = []
+    asked: list[float] = []
 
     def receive(number: signal.Signals) -> None:
+        now = loop.time()
+        if asked and now - asked[0] < ONE_PRESS_SECONDS:
+            return
         if asked:
             log.warning("process.ended_at_once", signal=number.name)
             os._exit(ExitCode.INTERRUPTED)
-        asked.append(number)
+        asked.append(now)
         request_stop()
         log.info("process.stopping", signal=number.name, again="ends at once")
 

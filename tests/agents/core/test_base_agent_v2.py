@@ -6,6 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from agents import AgentStatus, BaseAgent, BaseAgentV2, PermanentError
+from agents.core.log import configure_logging
 from agents.core.settings import SettingsError
 from bus.errors import NotNowError
 from bus.retry import RetryPolicy
@@ -306,3 +307,12 @@ async def test_a_tasks_priority_reaches_the_queue_in_front_of_the_model() -> Non
 
 def test_the_retry_policy_of_the_settings_holds() -> None:
     assert Worker().settings.retry_policy == RetryPolicy(max_attempts=3)
+
+
+def test_what_an_agent_logs_obeys_the_level_that_is_set_after_it_was_made(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("error")
+    agent = BaseAgentV2(name="early")
+    configure_logging("info")
+    agent.logger.info("agent.heard", page=1)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert '"agent": "early"' in line

@@ -5,6 +5,7 @@ import runpy
 import signal
 import subprocess
 import sys
+from functools import partial
 from importlib import metadata
 from io import StringIO
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from agents.core import version
+from agents.core import process, version
 from agents.core.catalog import AgentFileError
 from agents.core.exit_codes import KNOWN_ERRORS, ExitCode, exit_code_of
 from agents.core.log import configure_logging
@@ -137,7 +138,22 @@ async def test_the_first_signal_asks_for_a_stop_and_handlers_end_with_the_block(
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+async def test_one_key_that_two_programs_tell_of_is_one_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    asked: asyncio.Queue[None] = asyncio.Queue()
+    with stopping_on_signals(partial(asked.put_nowait, None)):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+        async with asyncio.timeout(5):
+            await asked.get()
+        await asyncio.sleep(0)  # the loop has heard of both at once
+    assert not ended
+    assert asked.empty()
+
+
 async def test_the_second_signal_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "ONE_PRESS_SECONDS", 0.0)
     codes: asyncio.Queue[int] = asyncio.Queue()
     monkeypatch.setattr(os, "_exit", codes.put_nowait)
     asked = asyncio.Event()
