@@ -12,17 +12,19 @@ from pydantic import ValidationError
 from bus import codec
 from bus.broker import Broker
 from bus.envelope import repeated
-from bus.errors import BusError, InvalidTask, TopologyError, UnknownAgent
+from bus.errors import BusError, InvalidTask, UnknownAgent
 from bus.listener import Listener
+from bus.orders import say
 from bus.result_log import SeenTasks, moment_of, read_from, result_of
 from bus.task_stream import TaskStream, no_result
-from bus.topology import EVERYBODY, Topology, filter_keys
+from bus.topology import REPORTS_WANTED, Topology, filter_keys
 from schemas import (
     CancelTask,
     EventKind,
     Priority,
     Report,
     ReportKind,
+    ReportRequest,
     TaskEvent,
     TaskMessage,
     TaskResult,
@@ -95,16 +97,7 @@ class Client:
             control = CancelTask(task_id=task_id, agent=agent, reason=reason)
         if agent is not None:
             await self._must_know(agent)
-        key, message = agent or EVERYBODY, codec.encode_control(control)
-        try:
-            await self.broker.publish(self.topology.control, key, message, mandatory=False)
-        except TopologyError as error:
-            if await self.broker.queue_info(self.topology.unrouted) is not None:
-                raise
-            raise TopologyError(
-                f"no host has ever started on this broker (prefix {self.topology.prefix!r}), so there is no task to "
-                "cancel: check the broker's address and the prefix"
-            ) from error
+        await say(self.broker, self.topology, control)
 
     async def ask(
         self,
@@ -224,11 +217,15 @@ class Client:
 
     @contextlib.asynccontextmanager
     async def reports(self, *, kind: ReportKind | None = None) -> AsyncIterator[AsyncIterator[Report]]:
-        """Listen to the state of breakers, pools, agents and hosts, from now on."""
+        """Listen to the state of breakers, pools, agents and hosts, from now on.
+
+        It asks all hosts for their reports, so that it has the whole picture within two seconds.
+        """
         keys, exchange = filter_keys(None, kind), self.topology.metrics
         async with Listener(
             self.broker, self.topology, "metrics", codec.decode_report, exchange=exchange, keys=keys
         ) as listener:
+            self.broker.announce(self.topology.control, REPORTS_WANTED, codec.encode_control(ReportRequest()))
             yield aiter(listener)
 
     async def _replayed(

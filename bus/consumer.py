@@ -3,17 +3,20 @@
 import asyncio
 import contextlib
 from collections import Counter
+from datetime import datetime
 from typing import Final, Self
 
 import structlog
 
 from bus.broker import Broker, ConsumerState, OnState, Subscription
 from bus.cancellations import Cancellations
+from bus.durations import Durations
 from bus.endings import Endings
 from bus.inflight import InFlight
 from bus.intake import Intake, Share
 from bus.message import Delivery
 from bus.patience import Patience
+from bus.pauses import Cause, Pauses
 from bus.reception import Reception
 from bus.retry import RetryPolicy
 from bus.returns import Returns
@@ -62,10 +65,8 @@ class Consumer:
         """
         self.agent = agent
         self.prefetch = prefetch
-        self.reason: str | None = None
-        """Why it is paused, or None."""
         self.on_state: OnState | None = None
-        """Called with each new state, if somebody wants to know."""
+        """Called with each new state and with each new reason of a pause, if somebody wants to know."""
         self.losses = 0
         """How often the consumer was taken away and came back: a cut, a deleted queue, a node that went."""
         self._broker = broker
@@ -73,6 +74,7 @@ class Consumer:
         self._tag = f"{agent}@{host}"
         self._intake = intake
         self._share: Share | None = None
+        self._pauses = Pauses()
         policy, patience = policy or RetryPolicy(), patience or Patience()
         publisher, inflight = TaskPublisher(broker, topology, agent, host), InFlight()
         self._runner = Runner(handler, publisher, policy, topology.rungs_ms, patience)
@@ -114,6 +116,11 @@ class Consumer:
         return ConsumerState.STOPPED if self._subscription is None else self._seen(self._subscription.state)
 
     @property
+    def reason(self) -> str | None:
+        """Why it is paused, or None."""
+        return self._pauses.reason
+
+    @property
     def held(self) -> int:
         """Tasks in this consumer's hands, unsettled."""
         return self._reception.held
@@ -132,6 +139,26 @@ class Consumer:
     def ended(self) -> Counter[TaskStatus]:
         """Terminal results so far, by status."""
         return self._reception.ended
+
+    @property
+    def attempts(self) -> int:
+        """Handlers run so far."""
+        return self._runner.started
+
+    @property
+    def durations(self) -> Durations:
+        """How long the last handlers took that were not handed back."""
+        return self._runner.durations
+
+    @property
+    def retries(self) -> int:
+        """Attempts that failed in passing and went to the delay ladder so far."""
+        return self._settlement.retries
+
+    @property
+    def last_delivery(self) -> datetime | None:
+        """When a task came last."""
+        return self._reception.last_delivery
 
     async def __aenter__(self) -> Self:
         plan = self._topology.agent(self.agent)
@@ -163,23 +190,34 @@ class Consumer:
         # What was delivered between the two.
         await self._reception.end()
 
-    async def pause(self, reason: str) -> None:
-        """Stop taking tasks. What runs goes on; what has not started is handed back."""
-        self.reason = reason
+    async def pause(self, reason: str, cause: Cause = Cause.OUTAGE) -> None:
+        """Stop taking tasks. What runs goes on; what has not started is handed back.
+
+        Pauses for different causes hold without each other: it takes tasks again once each of them is resumed.
+        """
+        self._pauses.begin(cause, reason)
         if self._share is not None:
             self._share.step_aside()
         if self._subscription is not None:
+            before = self._subscription.state
             await self._subscription.pause()
+            if self._subscription.state is before:
+                self._tell()
         # Only now: handed back earlier, it would come straight back to this consumer.
         if self.reason is not None:
             self._reception.turn_away(self.reason)
 
-    def resume(self) -> None:
-        """Take tasks again."""
-        self.reason = None
+    def resume(self, cause: Cause | None = None) -> None:
+        """Take tasks again, unless another cause than this one pauses it; without a cause, in any case."""
+        was_paused = self.reason is not None
+        self._pauses.end(cause)
+        if not was_paused or self.reason is not None:
+            self._tell()
+            return
         self._reception.admit()
         if self._share is not None:
             self._share.step_in()
+            self._tell()
         elif self._subscription is not None:
             self._subscription.resume()
 
@@ -200,7 +238,7 @@ class Consumer:
         self._settlement.is_leaving = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HAND_BACK_SECONDS):
-                await self.pause("stopping")
+                await self.pause("stopping", Cause.STOPPING)
         self._reception.turn_away(self.reason)
 
     async def drain(self, grace: float) -> None:
@@ -232,6 +270,11 @@ class Consumer:
                 self._share.forget()
         if self.on_state is not None:
             self.on_state(self._seen(state))
+
+    def _tell(self) -> None:
+        """Tell what no change of the subscription tells: another reason, or a pause of what was shut already."""
+        if self.on_state is not None:
+            self.on_state(self.state)
 
     def _seen(self, state: ConsumerState) -> ConsumerState:
         is_full = state is ConsumerState.PAUSED and self.reason is None and self._share is not None

@@ -15,8 +15,19 @@ from bus.ending import end_tasks
 from bus.errors import BusError, DecodeError
 from bus.listener import Listener
 from bus.returns import Returns
-from bus.topology import EVERYBODY, RETURNS_OF_ALL, Topology, returned_key
-from schemas import CancelTask, Control, Hello, Returned, now
+from bus.topology import EVERYBODY, REPORTS_WANTED, RETURNS_OF_ALL, Topology, returned_key
+from schemas import (
+    CancelTask,
+    Control,
+    DrainHost,
+    Hello,
+    Order,
+    PauseAgents,
+    ReportRequest,
+    ResumeAgents,
+    Returned,
+    now,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -52,10 +63,14 @@ class ControlLink:
         *,
         returns: Returns | None = None,
         on_arrival: Callable[[str, int], None] | None = None,
+        on_order: Callable[[Order], None] | None = None,
+        on_watcher: Callable[[], None] | None = None,
     ) -> None:
         """`returns` is told what all hosts hand back, this one too; None hears nothing of it.
 
-        `on_arrival` is then called with the agent and the priority of what goes back.
+        `on_arrival` is then called with the agent and the priority of what goes back. `on_order` is called with what
+        operators say to this host, or to all; what was said before the host listened is not obeyed.
+        `on_watcher` is called whenever somebody wants reports.
         """
         self._broker = broker
         self._topology = topology
@@ -63,13 +78,15 @@ class ControlLink:
         self._on_cancel = on_cancel
         self._returns = returns
         self._on_arrival = on_arrival
+        self._on_order = on_order
+        self._on_watcher = on_watcher
         self._listener = Listener(
             broker,
             topology,
             "control",
             decode_control,
             exchange=topology.control,
-            keys=(EVERYBODY, *agents, *([] if returns is None else [RETURNS_OF_ALL])),
+            keys=(EVERYBODY, REPORTS_WANTED, *agents, *([] if returns is None else [RETURNS_OF_ALL])),
             name=f"{host}-{uuid4().hex[:4]}",
             on_state=self._note_state,
         )
@@ -105,12 +122,22 @@ class ControlLink:
                 self._tell_newcomer()
             case Returned():
                 self._note_returned(control)
+            case PauseAgents() | ResumeAgents() | DrainHost():
+                self._pass_on(control)
+            case ReportRequest():
+                if self._on_watcher is not None:
+                    self._on_watcher()
 
     def _note_returned(self, returned: Returned) -> None:
         if self._returns is not None:
             self._returns.note(*returned.digests)
         if self._on_arrival is not None and returned.agent is not None:
             self._on_arrival(returned.agent, returned.priority or 0)
+
+    def _pass_on(self, order: Order) -> None:
+        if self._on_order is not None and order.host in (None, self._hello.host):
+            log.info("control.order", order=order.kind.value, host=order.host)
+            self._on_order(order)
 
     def _tell_newcomer(self) -> None:
         """Tell a host that has just started what it has missed of what went back."""

@@ -62,11 +62,9 @@ class TopologyError(BusError):
 class UnknownAgent(TopologyError):
     """No queue takes tasks for this agent: nobody has ever started or declared it."""
 
-    def __init__(self, agent: str) -> None:
+    def __init__(self, agent: str, remedy: str = "check the name, or start it first") -> None:
         self.agent = agent
-        super().__init__(
-            f"no agent {agent!r} is known to this broker: check the name, or start it with `sutazai run {agent}`"
-        )
+        super().__init__(f"no agent {agent!r} is known to this broker, where no queue takes its tasks: {remedy}")
 
 
 class LogUnavailable(TopologyError):

@@ -57,6 +57,8 @@ class Intake:
         self._changed = asyncio.Event()
         self._look_at = clock() + LOOK_SECONDS
         self._keeper: asyncio.Task[None] | None = None
+        self.on_full: Callable[[], object] | None = None
+        """Called with each delivery that fills it."""
 
     @property
     def held(self) -> int:
@@ -102,6 +104,8 @@ class Intake:
         if share is not None:
             share.line.backlog.delivered(hold.priority, self._clock())
         self.wake()
+        if self.on_full is not None and self.held >= self.bound:
+            self.on_full()
 
     def left(self, hold: Hold) -> None:
         """Note that a delivery is not in hand any more."""

@@ -29,7 +29,7 @@ from bus.slots import Slots, Turn
 from bus.suspects import SETTLING_SECONDS, Suspects, is_suspect
 from bus.task_publisher import TaskPublisher
 from bus.topology import MAX_PRIORITY
-from schemas import EventKind, TaskStatus, now
+from schemas import EventKind, TaskStatus, Timestamp, now
 
 log = structlog.get_logger(__name__)
 
@@ -80,6 +80,8 @@ class Reception:
         self._idle = asyncio.Event()
         self._idle.set()
         self._tasks: dict[asyncio.Task[None], Hold] = {}
+        self.last_delivery: Timestamp | None = None
+        """When the latest one came."""
         self.on_leave: OnLeave | None = None
         """Called with what is not held any more."""
 
@@ -110,6 +112,7 @@ class Reception:
 
     def receive(self, delivery: Delivery) -> Hold:
         """Attend to a delivery, from now to its settlement."""
+        self.last_delivery = now()
         hold = Hold(self._agent, min(delivery.message.priority or 0, MAX_PRIORITY))
         # A context of its own: what the broker calls this from must not colour the logs or the scope of a task.
         attending = self._attend(delivery, hold)

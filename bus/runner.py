@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import structlog
 
+from bus.durations import Durations
 from bus.ending import end_tasks
 from bus.errors import RetryableError
 from bus.hold import Hold
@@ -138,6 +139,10 @@ class Runner:
         self._policy = policy
         self._rungs_ms = rungs_ms
         self._patience = patience
+        self.started = 0
+        """Handlers run so far."""
+        self.durations = Durations()
+        """How long the last ones took, but those that were handed back."""
         self._running: set[Run] = set()
         self._works: dict[asyncio.Task[TaskResult], str] = {}
         self._inquiries: set[asyncio.Task[bool]] = set()
@@ -167,6 +172,7 @@ class Runner:
         work.add_done_callback(self._works.pop)
         run = Run(entry, attempt, work)
         self._running.add(run)
+        self.started += 1
         if hold is not None:
             hold.waiting = run
         try:
@@ -177,6 +183,8 @@ class Runner:
             attempt.comes_again = attempt.comes_again or not work.done()
             work.cancel()
             self._running.discard(run)
+            if not isinstance(run.imposed, HandedBack):
+                self.durations.note(run.seconds)
 
     async def close(self) -> None:
         """End what still runs."""

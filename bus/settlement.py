@@ -62,6 +62,8 @@ class Settlement:
         """Whether the host stops. What is then handed back goes as a copy: the next host would take it for a crash."""
         self.ended: Counter[TaskStatus] = Counter()
         """Terminal results so far, by status."""
+        self.retries = 0
+        """Attempts that went to the ladder so far."""
         self.on_result: OnResult | None = None
         """Called with each terminal result that the bus has confirmed. It must not raise."""
 
@@ -175,6 +177,7 @@ class Settlement:
         failure, rung_ms = outcome.failure, outcome.rung_ms
         log.info("task.retrying", delay=outcome.seconds, error=failure.message)
         await self._replace(entry, lambda again: self._publisher.later(entry, outcome.envelope, rung_ms, again=again))
+        self.retries += 1
         self._publisher.event(
             entry,
             EventKind.RETRYING,

@@ -41,6 +41,9 @@ EVERYBODY: Final = "all"
 RETURNS_OF_ALL: Final = "returned.*"
 """Binding key on the control exchange: what hosts say of deliveries that they hand back; see `returned_key`."""
 
+REPORTS_WANTED: Final = "report.all"
+"""Routing key on the control exchange, of two words, which the control log does not keep: all hosts are to report."""
+
 ARRIVALS_MAX_LENGTH: Final = 1_000
 """Arrivals only wake a host, so the oldest may go."""
 
@@ -144,7 +147,7 @@ class Topology:
 
     @property
     def control(self) -> str:
-        """Exchange: `<agent>` or `all`, and `returned.<agent>` between hosts."""
+        """Exchange: `<agent>` or `all`, `returned.<agent>` between hosts, and `report.all`."""
         return f"{self.prefix}.control"
 
     @property

@@ -3,9 +3,9 @@
     python examples/chat.py
 
 The broker is that of AMQP_URL (`memory://` needs none), the model server that of OLLAMA_URL. Ctrl-C ends an answer, and
-its work at the model; Ctrl-D ends the chat. One sees:
+its work at the model; at the prompt, it ends the chat, as Ctrl-D does. One sees:
 
-    Ctrl-C ends an answer, Ctrl-D the chat.
+    Ctrl-C ends an answer, at the prompt the chat.
     > Name one colour.
     The name of a colour is **blue**.
     > Name another one.
@@ -14,7 +14,8 @@ its work at the model; Ctrl-D ends the chat. One sees:
 
 import asyncio
 import signal
-import sys
+import threading
+from contextlib import suppress
 
 from agents import BaseAgentV2, Client, Host, Priority, TaskMessage, TaskResult, TaskStatus
 from agents.core.process import run_process
@@ -78,19 +79,46 @@ def show(step: Step) -> None:
         print("\n[the text above is void: the answer begins anew]")
 
 
+class Lines:
+    """The lines of the standard input, read in a daemon thread: one that waits there keeps no process alive."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._queue: asyncio.Queue[str] = asyncio.Queue()
+        threading.Thread(target=self._read, name="chat:input", daemon=True).start()
+
+    async def next(self, interrupted: asyncio.Event) -> str:
+        """Return the next line; an empty text at the end of the input, and after Ctrl-C."""
+        line = asyncio.create_task(self._queue.get(), name="chat:line")
+        stop = asyncio.create_task(interrupted.wait(), name="chat:stop")
+        await asyncio.wait([line, stop], return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if line.done():
+            return line.result()
+        line.cancel()
+        return ""
+
+    def _read(self) -> None:
+        # Not sys.stdin, whose lock Python wants for itself when it ends. The chat may have ended before the input.
+        with open(0, closefd=False) as stdin, suppress(RuntimeError):
+            for line in stdin:
+                self._loop.call_soon_threadsafe(self._queue.put_nowait, line)
+            self._loop.call_soon_threadsafe(self._queue.put_nowait, "")
+
+
 async def chat() -> None:
     """Read a line, answer it, and so on until the end of the input."""
     agent = Chatter(name="chatter")
     async with Host([agent], agent.settings) as host:
         await host.pool.refresh_models()  # no model server: one line says so, where the tasks would wait for it
-        interrupted = asyncio.Event()
+        lines, interrupted = Lines(), asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
         conversation = Conversation(Client(host.broker, host.topology), agent.name)
-        print("Ctrl-C ends an answer, Ctrl-D the chat.\n> ", end="", flush=True)
-        while line := await asyncio.to_thread(sys.stdin.readline):
+        print("Ctrl-C ends an answer, at the prompt the chat.\n> ", end="", flush=True)
+        while line := await lines.next(interrupted):
             if line.strip():
-                interrupted.clear()
                 await conversation.answer(line.strip(), interrupted)
+                interrupted.clear()
             print("> ", end="", flush=True)
     print()
 

@@ -91,7 +91,7 @@ async def summarise(files: Sequence[Path], out: Path) -> None:
 async def results_of(client: Client, tasks: Sequence[TaskMessage]) -> AsyncIterator[TaskResult]:
     """Submit all tasks and yield their results as they come, below a bar."""
     waiting = {task.id for task in tasks}
-    with Progress() as progress:
+    with Progress(disable=not tasks) as progress:
         bar = progress.add_task("summarising", total=len(tasks))
         async with client.replies() as replies:
             for task in tasks:

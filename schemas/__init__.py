@@ -1,10 +1,21 @@
 """What crosses a wire: frozen pydantic models, no I/O. Imports neither `bus` nor `agents`."""
 
 from schemas.base import AGENT_NAME_PATTERN, AgentName, MappingWire, Timestamp, Wire, now
-from schemas.control import CancelTask, Control, ControlKind, Hello, Returned
+from schemas.control import (
+    CancelTask,
+    Control,
+    ControlKind,
+    DrainHost,
+    Hello,
+    Order,
+    PauseAgents,
+    ReportRequest,
+    ResumeAgents,
+    Returned,
+)
 from schemas.event import EventKind, TaskEvent
 from schemas.priority import HIGHEST, Priority, parse_priority, priority_name
-from schemas.report import AgentReport, BreakerReport, HostReport, PoolReport, Report, ReportKind
+from schemas.report import AgentReport, BreakerReport, HandlingSeconds, HostReport, PoolReport, Report, ReportKind
 from schemas.result import PastAttempt, TaskError, TaskResult, TaskStatus, Usage
 from schemas.retry import RetryRules
 from schemas.task import TaskMessage, new_task_id
@@ -18,15 +29,21 @@ __all__ = [
     "CancelTask",
     "Control",
     "ControlKind",
+    "DrainHost",
     "EventKind",
+    "HandlingSeconds",
     "Hello",
     "HostReport",
     "MappingWire",
+    "Order",
     "PastAttempt",
+    "PauseAgents",
     "PoolReport",
     "Priority",
     "Report",
     "ReportKind",
+    "ReportRequest",
+    "ResumeAgents",
     "RetryRules",
     "Returned",
     "TaskError",

@@ -18,6 +18,10 @@ class ControlKind(StrEnum):
     CANCEL = "cancel"
     HELLO = "hello"
     RETURNED = "returned"
+    PAUSE = "pause"
+    RESUME = "resume"
+    DRAIN = "drain"
+    REPORT = "report"
 
 
 class CancelTask(Wire):
@@ -58,4 +62,52 @@ class Returned(Wire):
     timestamp: Timestamp = Field(default_factory=now)
 
 
-Control = Annotated[CancelTask | Hello | Returned, Field(discriminator="kind")]
+class PauseAgents(Wire):
+    """An operator pauses an agent: its hosts take no more of its tasks until a `resume`; what runs goes on.
+
+    `agent` None means all agents, `host` None all hosts. A host that starts later does not know of it.
+    `reason` is told in reports and logs.
+    """
+
+    kind: Literal[ControlKind.PAUSE] = ControlKind.PAUSE
+    agent: AgentName | None = None
+    host: str | None = None
+    reason: str | None = None
+    timestamp: Timestamp = Field(default_factory=now)
+
+
+class ResumeAgents(Wire):
+    """An operator ends the pause that an operator began; one for another cause, as an outage, goes on."""
+
+    kind: Literal[ControlKind.RESUME] = ControlKind.RESUME
+    agent: AgentName | None = None
+    host: str | None = None
+    timestamp: Timestamp = Field(default_factory=now)
+
+
+class DrainHost(Wire):
+    """An operator ends a host as SIGTERM does: it takes no more, lets what runs end, hands back the rest, and goes."""
+
+    kind: Literal[ControlKind.DRAIN] = ControlKind.DRAIN
+    host: str
+    reason: str | None = None
+    timestamp: Timestamp = Field(default_factory=now)
+
+
+class ReportRequest(Wire):
+    """Somebody begins to watch: every host sends all its reports now, at most once a second.
+
+    Said under `report.all`. Transient: the control log does not keep it.
+    """
+
+    kind: Literal[ControlKind.REPORT] = ControlKind.REPORT
+    timestamp: Timestamp = Field(default_factory=now)
+
+
+Order = PauseAgents | ResumeAgents | DrainHost
+"""What operators say to hosts about themselves, not about a task."""
+
+Control = Annotated[
+    CancelTask | Hello | Returned | PauseAgents | ResumeAgents | DrainHost | ReportRequest,
+    Field(discriminator="kind"),
+]

@@ -31,6 +31,10 @@ class BreakerReport(Wire):
     trip_count: int
     time_until_retry: float
     """Seconds until the next probe is allowed; 0 unless open."""
+    reason: str | None = None
+    """The server's last fault, and since when nothing was answered; None where its last request was answered."""
+    recovery_timeout: float | None = None
+    """Seconds from the opening to the first probe, as set; each failed probe doubles it."""
     timestamp: Timestamp = Field(default_factory=now)
 
 
@@ -47,6 +51,8 @@ class PoolReport(Wire):
     slots: int
     active: int
     waiting: int
+    queue_limit: int | None = None
+    """How many may wait; None: as many as come."""
     waiting_by_priority: dict[str, int]
     waiting_by_lane: dict[str, int] = Field(default_factory=dict)
     """How many wait for each lane, a model with the options of its runner; under "" those that need none."""
@@ -56,9 +62,22 @@ class PoolReport(Wire):
     """The lanes that this server holds in memory, as far as the host knows."""
     pulls: dict[str, int] = Field(default_factory=dict)
     """The models that are being pulled there, with the percent that has come."""
+    tokens_in: int = 0
+    """Tokens of prompts that this server has answered for this host since it started."""
+    tokens_out: int = 0
+    """Tokens that this server has written for this host since it started."""
+    tokens_per_second: float | None = None
+    """Written by one request at a time, over the last ten answers; None before the first."""
     stats: dict[str, Any]
     """The keys of docs/names.md for this server alone; its requests are the tries that were sent to it."""
     timestamp: Timestamp = Field(default_factory=now)
+
+
+class HandlingSeconds(Wire):
+    """How long the last hundred runs of an agent's handler took, in seconds, waits for the model included."""
+
+    p50: float
+    p95: float
 
 
 class AgentReport(Wire):
@@ -76,6 +95,21 @@ class AgentReport(Wire):
     """Terminal results so far, by status."""
     prefetch: int
     held: int
+    """Tasks in its hands, unsettled: `running` and `waiting`."""
+    running: int = 0
+    """Handlers at work."""
+    waiting: int = 0
+    """What it holds and is not at work on: it waits for a handler or for the model, or to be settled."""
+    attempts: int = 0
+    """Handlers run since the start, those that were handed back included."""
+    retries: int = 0
+    """Attempts that failed in passing and went to the delay ladder since the start."""
+    last_delivery: Timestamp | None = None
+    """When a task came last; None before the first."""
+    seconds: HandlingSeconds | None = None
+    """None before the first run has ended."""
+    model: str | None = None
+    """The model that it asks if a task names none; None for an agent that asks none."""
     health: dict[str, Any]
     timestamp: Timestamp = Field(default_factory=now)
 
@@ -98,9 +132,21 @@ class HostReport(Wire):
 
     What waits for a task that it gave another agent is held and does not count.
     """
+    slots: int = 0
+    """Requests that may run at once, over all its model servers."""
+    waiting: int = 0
+    """Requests that wait for one of them."""
+    python: str = ""
+    """The version of Python."""
+    rabbitmq: str = ""
+    """The broker's address without secrets."""
+    pid: int | None = None
     uptime: float
+    """Seconds."""
     memory_bytes: int
+    """Resident."""
     cpu_percent: float
+    """Of one core, over the last second at least."""
     timestamp: Timestamp = Field(default_factory=now)
 
 

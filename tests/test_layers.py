@@ -12,9 +12,11 @@ PACKAGES = ("schemas", "bus", "agents")
 SPEAKERS_OF_HTTP = {
     "agents/core/coordinator/client.py",
     "agents/core/ollama_client.py",
+    "agents/doctor/management.py",
     "agents/local_model/runner.py",
 }
-"""The clients of older agents' coordinator, of Ollama, and of the model runner behind the local model server."""
+"""The clients of older agents' coordinator, of Ollama, of RabbitMQ's management API, and of the model runner behind
+the local model server."""
 
 SOURCES = {
     path.relative_to(ROOT): ast.parse(path.read_text()) for name in PACKAGES for path in (ROOT / name).rglob("*.py")

@@ -3,7 +3,7 @@
 import json
 import shlex
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from rich.text import Text
 
@@ -15,6 +15,9 @@ from agents.core.model.choice import ModelChoice
 from agents.core.tiers import Tier, TierSettings
 
 Tiers = Mapping[Tier, TierSettings]
+
+_OF_SCHEMAS: Final = ("properties", "$defs", "definitions")
+"""Keys of a JSON Schema that hold further ones by name."""
 
 
 def page_of(agent: AgentFile, tiers: Tiers) -> Iterator[Text]:
@@ -28,10 +31,10 @@ def page_of(agent: AgentFile, tiers: Tiers) -> Iterator[Text]:
         yield from _heading("Try it")
         for sample in agent.examples:
             yield Text("  ", no_wrap=True).append(command_of(agent.name, sample))
-    yield from _schema("Tasks bring JSON of this schema", agent.input_model)
-    yield from _schema("Answers are JSON of this schema", agent.output_model)
     yield from _heading("System prompt")
     yield from _lines(agent.system_prompt)
+    yield from _schema("Tasks bring JSON of this schema", agent.input_model)
+    yield from _schema("Answers are JSON of this schema", agent.output_model)
     if notes := list(agent.notes()):
         yield from _heading("Notes")
         yield from (Text(plain(note)) for note in notes)
@@ -110,7 +113,21 @@ def _choice(agent: AgentFile, tiers: Tiers) -> tuple[str, dict[str, Any]]:
 def _schema(heading: str, schema: Mapping[str, Any] | None) -> Iterator[Text]:
     if schema is not None:
         yield from _heading(heading)
-        yield from _lines(json.dumps(schema, indent=2, ensure_ascii=False))
+        yield from map(Text, map(plain, _schema_lines(schema)))
+
+
+def _schema_lines(schema: Mapping[str, Any]) -> Iterator[str]:
+    """Iterate over a schema's keys, one a line, and below those that hold named schemas one line for each."""
+    for key, value in schema.items():
+        if key in _OF_SCHEMAS and isinstance(value, Mapping):
+            yield f"{key}:"
+            yield from (f"  {name}: {_flow(part)}" for name, part in value.items())
+        else:
+            yield f"{key}: {_flow(value)}"
+
+
+def _flow(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _heading(text: str) -> Iterator[Text]:

@@ -1,15 +1,20 @@
 """Agents in lists. Pure."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any, Final
 
-from rich.table import Table
 from rich.text import Text
 
 from agents.cli.shown_letters import plain
 from agents.core.catalog import AgentFile
 from agents.core.tiers import Tier
+
+DESCRIPTION: Final = 40
+"""Cells that a description has at least, where the screen is not narrower: fewer tell too little to choose by."""
+
+_TIER: Final = max(map(len, Tier))
+_GAP: Final = 2
 
 
 def searched(agents: Iterable[AgentFile], words: str) -> list[AgentFile]:
@@ -19,20 +24,17 @@ def searched(agents: Iterable[AgentFile], words: str) -> list[AgentFile]:
     return sorted(found, key=lambda agent: (agent.category, agent.name))
 
 
-def agent_table(agents: Sequence[AgentFile]) -> Table:
-    """Return name, tier and description, under a heading for each category; whole names, cut descriptions."""
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
-    table.add_column(no_wrap=True, width=max(len(agent.name) for agent in agents))
-    table.add_column(no_wrap=True, width=max(map(len, Tier)), style="dim")
-    table.add_column()
-    groups = defaultdict[str, list[AgentFile]](list)
-    for agent in agents:
-        groups[agent.category].append(agent)
-    for category, members in groups.items():
-        table.add_row(Text(f"{plain(category)} ({len(members)})", style="bold"))
-        for agent in members:
-            table.add_row(Text(agent.name), agent.tier.value, _cut(agent.summary))
-    return table
+def agent_table(agents: Sequence[AgentFile], width: int) -> Iterator[Text]:
+    """Iterate over lines of `width` cells: a heading for each category, then name, tier and description.
+
+    Names are whole. One that would leave too little for the description has a line of its own above it.
+    """
+    room = min(max(len(agent.name) for agent in agents), max(width - _TIER - DESCRIPTION - 2 * _GAP, 0))
+    for category, members in groupby(agents, key=lambda agent: agent.category):
+        fitting = list(members)
+        yield Text(f"{plain(category)} ({len(fitting)})", style="bold", no_wrap=True)
+        for agent in fitting:
+            yield from _lines(agent, room, width)
 
 
 def line_of(agent: AgentFile) -> str:
@@ -51,8 +53,15 @@ def brief_of(agent: AgentFile) -> dict[str, Any]:
     }
 
 
-def _cut(summary: str) -> Text:
-    return Text(plain(summary), no_wrap=True, overflow="ellipsis")
+def _lines(agent: AgentFile, room: int, width: int) -> Iterator[Text]:
+    is_long = len(agent.name) > room
+    if is_long:
+        yield Text(agent.name, no_wrap=True)
+    line = Text("" if is_long else agent.name, no_wrap=True)
+    line.pad_right(room + _GAP - len(line))
+    line.append(agent.tier.value.ljust(_TIER + _GAP), style="dim").append(plain(agent.summary))
+    line.truncate(width, overflow="ellipsis")
+    yield line
 
 
 def _told(agent: AgentFile) -> str:

@@ -15,7 +15,7 @@ from agents.cli.known_catalog import file_of, known_catalog
 from agents.cli.options import Config
 from agents.cli.selection import Categories, Tiers, fitting
 from agents.cli.shown_letters import plain
-from agents.core.catalog import CATALOG
+from agents.core.catalog import CATALOG, load_catalog
 from agents.core.exit_codes import ExitCode
 from agents.core.settings import load_settings
 
@@ -33,7 +33,10 @@ def list_agents(
     category: Categories = None,
     tier: Tiers = None,
     search: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Only those with all of these words in name or description.")
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="Only those with all of these words, in any order, in name, category or description."
+        ),
     ] = None,
     as_json: AsJson = False,
     config: Config = None,
@@ -43,7 +46,7 @@ def list_agents(
     Examples:
       sutazai agents list --category security --tier opus
 
-      sutazai agents list --search "docker logs"
+      sutazai agents list --search "metrics logs"
     """
     known = known_catalog(load_settings(config)).agents.values()
     found = searched(fitting(known, category or (), tier or ()), search or "")
@@ -51,7 +54,8 @@ def list_agents(
         for agent in found:
             write(f"{json.dumps(brief_of(agent)) if as_json else line_of(agent)}\n")
     elif found:
-        out.print(agent_table(found), soft_wrap=False)
+        for line in agent_table(found, out.width):
+            out.print(line)
     if not found:
         err.print("no agent fits", style="yellow")
 
@@ -62,7 +66,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Everything as one line of JSON.")] = False,
     config: Config = None,
 ) -> None:
-    """Show what an agent is: model and options in effect, examples to paste, the shape of its answers, its prompt.
+    """Show what an agent is: model and options in effect, examples to paste, its prompt, the shape of its answers.
 
     Examples:
       sutazai agents show prompt-injection-guard
@@ -119,3 +123,6 @@ def new(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     out.print(f"{made.path} is written. It runs as it is:\n\n  {made.command}\n", markup=False)
+    if name in load_catalog():
+        told = f"note: the catalogue has an agent {name} too, and both would take the same tasks: run one of them"
+        err.print(told, style="yellow", markup=False)

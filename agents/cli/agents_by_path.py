@@ -4,14 +4,17 @@ import inspect
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from agents.cli.selection import AgentNotFoundError
 from agents.core.base_agent_v2 import BaseAgentV2
-from agents.core.migration.factory import agent_class_at, name_at
+from agents.core.migration.factory import agent_class_at, name_at, takes
 from agents.core.migration.legacy_wrapper import LegacyAgentWrapper
 from agents.core.migration.loading import AgentLoadError
 from agents.core.settings import SettingsError, load_settings
+
+_OPTIONS: Final = {"config_path": "--config", "max_concurrent_tasks": "--concurrency"}
+"""Arguments of BaseAgentV2 as a command's user types them."""
 
 
 def is_path(text: str) -> bool:
@@ -23,11 +26,11 @@ def agent_by_path(path: Path, arguments: Mapping[str, Any]) -> BaseAgentV2:
     """Make the agent of a file, or of the agent.py or app.py in a folder; `arguments` are those of BaseAgentV2.
 
     One of the second generation calls itself what it does. One of the first is wrapped, and called AGENT_NAME where
-    that is set, else as its folder.
+    that is set, else as its folder; its rewritten twin has that name written in it.
 
     Raises:
         AgentLoadError: there is no agent, or it cannot be loaded or made.
-        AgentNotFoundError: its class does not take the arguments.
+        AgentNotFoundError: its class does not take an argument that is given, or needs another.
     """
     chosen = agent_class_at(path)
     if issubclass(chosen, BaseAgentV2):
@@ -47,12 +50,22 @@ def agent_by_path(path: Path, arguments: Mapping[str, Any]) -> BaseAgentV2:
 
 
 def instance_of(chosen: type[BaseAgentV2], arguments: Mapping[str, Any]) -> BaseAgentV2:
-    """Make an agent of a class. Raises AgentNotFoundError where its `__init__` does not take the arguments."""
+    """Make an agent of a class with those of the arguments that are given, which is to say not None.
+
+    Raises:
+        AgentNotFoundError: its `__init__` does not take one of these, or needs another.
+    """
+    given = {name: value for name, value in arguments.items() if value is not None}
+    for name in given:
+        if not takes(chosen, name):
+            option = _OPTIONS.get(name, name)
+            raise AgentNotFoundError(
+                f"{chosen.__name__} cannot be given {option}: let its __init__ take {name}, or leave {option} out"
+            )
     try:
-        inspect.signature(chosen).bind(**arguments)
+        inspect.signature(chosen).bind(**given)
     except TypeError as error:
-        names = ", ".join(arguments)
         raise AgentNotFoundError(
-            f"{chosen.__name__} cannot be made here ({error}): let its __init__ take {names} for BaseAgentV2"
+            f"{chosen.__name__} cannot be made here ({error}): let its __init__ do without, by a default"
         ) from None
-    return chosen(**arguments)
+    return chosen(**given)

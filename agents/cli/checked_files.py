@@ -41,6 +41,7 @@ class _Desk:
             agent = read_agent_file(path) if path == root else agent_in(path)
         except AgentFileError as error:
             self.report.faults += [(path, fault) for fault in error.faults]
+            self.report.notes += [(path, note) for note in error.notes]
             return
         if agent is None:
             self._note_plain(path)

@@ -11,15 +11,13 @@ from typing import Annotated, Any
 import typer
 
 from agents.cli import letter_work
+from agents.cli.fleet import fleet
 from agents.cli.options import AmqpUrl, Config, Prefix, connected
 from agents.cli.shown_letters import Groups, json_of, row_of
 from agents.cli.since import since_of
-from agents.core.catalog import CATALOG, load_catalog
 from agents.core.exit_codes import ExitCode
 from agents.core.process import run_process
-from agents.core.settings import Settings
 from bus.broker import Broker
-from bus.control import known_agents
 from bus.dead_letters import DeadLetters
 from bus.errors import UnknownAgent
 from bus.letter import Choice
@@ -62,7 +60,7 @@ class _Desk:
             async with chosen.broker as broker:
                 topology = chosen.settings.topology
                 await _must_be_known(broker, topology, self.agents or ())
-                names = self.agents or await _fleet(broker, chosen.settings)
+                names = self.agents or await fleet(broker, chosen.settings)
                 await work(DeadLetters(broker, topology, names))
 
         run_process(at_desk, "error")
@@ -217,11 +215,6 @@ async def _must_be_known(broker: Broker, topology: Topology, agents: Iterable[st
     for agent in agents:
         if await broker.queue_info(topology.dead_queue(agent)) is None:
             raise UnknownAgent(agent)
-
-
-async def _fleet(broker: Broker, settings: Settings) -> set[str]:
-    catalog = load_catalog((*settings.agents_path, CATALOG))
-    return {*catalog, *await known_agents(broker, settings.topology)}
 
 
 def _must_choose(doing: str, choice: Choice, *, every: bool) -> None:

@@ -9,12 +9,19 @@ from agents.cli.agents import agents
 from agents.cli.cancel import cancel
 from agents.cli.demo.command import demo
 from agents.cli.dlq import dlq
+from agents.cli.doctor import doctor
+from agents.cli.drain import drain
+from agents.cli.exporter import exporter
 from agents.cli.local_model import local_model
 from agents.cli.migrate import migrate
 from agents.cli.models import models
+from agents.cli.pause import pause
 from agents.cli.results import results
+from agents.cli.resume import resume
 from agents.cli.run import run
+from agents.cli.status import status
 from agents.cli.submit import submit
+from agents.cli.task import task
 from agents.cli.topology import topology
 from agents.cli.usage import usage_sentence
 from agents.core.exit_codes import KNOWN_ERRORS, ExitCode, exit_code_of
@@ -41,7 +48,22 @@ def sutazai(
         raise typer.Exit
 
 
-for command in (demo, run, submit, results, cancel, topology, models):
+for command in (
+    demo,
+    run,
+    submit,
+    results,
+    status,
+    task,
+    cancel,
+    pause,
+    resume,
+    drain,
+    topology,
+    models,
+    exporter,
+    doctor,
+):
     app.command()(command)
 app.command("local-model")(local_model)
 app.add_typer(agents)

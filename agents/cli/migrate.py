@@ -19,6 +19,8 @@ Agents = Annotated[
     Path, typer.Argument(metavar="PATH", exists=True, help="The folder that holds the agents, or an agent's file.")
 ]
 
+_WHAT_IS_ONE = "an agent is a folder with agent.py or app.py, or a file with an agent's class"
+
 migrate = typer.Typer(
     name="migrate",
     help="Agents of the first generation: what each of them needs, and their files rewritten.",
@@ -44,10 +46,13 @@ def report(
     found = run_migration_report(path)
     if html is not None:
         _write_page(html, page_of(found))
+        typer.echo(plain(f"written to {html}"), err=True)
     if as_json:
         write(found.model_dump_json(indent=2) + "\n")
-    else:
+    elif found.agents or found.troubles:
         _show(found)
+    else:
+        write(plain(f"no agents found under {path}: {_WHAT_IS_ONE}") + "\n")
 
 
 @migrate.command()

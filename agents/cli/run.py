@@ -20,7 +20,11 @@ from agents.core.settings import SettingsError, load_settings
 def run(
     agents: Annotated[
         list[str] | None,
-        typer.Argument(metavar="AGENT", help="Names, patterns of names, MODULE:CLASS, or Markdown and Python files."),
+        typer.Argument(
+            metavar="AGENT",
+            help="Names, patterns of names, MODULE:CLASS, or Markdown and Python files. They come on top of those that "
+            "--category and --tier choose, which narrow each other.",
+        ),
     ] = None,
     legacy: Annotated[
         list[Path] | None,

@@ -15,9 +15,15 @@ from agents.core.tiers import Tier
 
 All = Annotated[bool, typer.Option("--all", help="All agents of the catalogue and of SUTAZAI_AGENTS_PATH.")]
 Categories = Annotated[
-    list[str] | None, typer.Option("--category", metavar="NAME", help="All agents of this category; repeatable.")
+    list[str] | None,
+    typer.Option(
+        "--category", metavar="NAME", help="All agents of this category; repeatable. With --tier: those of both."
+    ),
 ]
-Tiers = Annotated[list[Tier] | None, typer.Option("--tier", help="All agents of this tier; repeatable.")]
+Tiers = Annotated[
+    list[Tier] | None,
+    typer.Option("--tier", help="All agents of this tier; repeatable. With --category: those of both."),
+]
 
 NAMED: Final = 5
 """Agents of the catalogue that an error lists: all of them would be no sentence."""

@@ -12,17 +12,25 @@ from agents.core.migration.report import AgentReport, MigrationReport
 def agents_table(report: MigrationReport) -> Table:
     """Return one row for each agent: what it is, what to do next, and how much there is to look at."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column("agent", overflow="fold")
-    for title in ("kind", "next", "wrapped"):
+    for title in ("agent", "queue"):
+        table.add_column(title, overflow="fold")
+    for title in ("kind", "next"):
         table.add_column(title, no_wrap=True)
+    table.add_column("wrapped", overflow="fold")
     for title in ("faults", "notes"):
         table.add_column(title, justify="right", no_wrap=True)
     for agent in report.agents:
         notes = len(agent.findings) - len(agent.faults)
-        wrapped = "runs" if agent.wraps else ""
         counts = (str(len(agent.faults) or ""), str(notes or ""))
-        table.add_row(*(Text(plain(cell)) for cell in (agent.name, agent.kind, agent.step, wrapped, *counts)))
+        told = (agent.name, agent.queue or "", agent.kind, agent.step, _wrapped(agent), *counts)
+        table.add_row(*(Text(plain(cell)) for cell in told))
     return table
+
+
+def _wrapped(agent: AgentReport) -> str:
+    if not agent.wraps:
+        return ""
+    return f"needs {', '.join(agent.needs)}" if agent.needs else "runs"
 
 
 def fault_lines(report: MigrationReport) -> Iterator[str]:

@@ -8,6 +8,7 @@ from agents.cli.answer_screen import AnswerScreen, ResultScreen
 from agents.cli.console import out
 from agents.cli.followed import followed
 from agents.cli.given_task import task_of
+from agents.cli.meant_agents import names_explained
 from agents.cli.options import AmqpUrl, Config, Prefix, connected
 from agents.cli.task_options import (
     Agent,
@@ -85,6 +86,10 @@ def submit(
     chosen = connected("submit", config, amqp_url=amqp_url, prefix=prefix)
 
     async def publish() -> None:
+        with names_explained(chosen.settings):
+            await deliver()
+
+    async def deliver() -> None:
         async with chosen.broker as broker:
             client = Client(broker, chosen.settings.topology)
             if stream or wait:

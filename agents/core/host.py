@@ -17,6 +17,7 @@ from agents.core.model.lane import Lane
 from agents.core.model.names import model_key
 from agents.core.model.pool import make_pool
 from agents.core.ollama_pool import OllamaConnectionPool
+from agents.core.operator_pause import OperatorPauses
 from agents.core.outage import OutageWatch
 from agents.core.process import stopping_on_signals
 from agents.core.reporter import Reporter
@@ -37,7 +38,7 @@ from bus.returns import Returns
 from bus.shelf import Shelf
 from bus.suspects import Suspects
 from bus.topology import Topology
-from schemas import CancelTask
+from schemas import CancelTask, DrainHost, Order
 
 log = structlog.get_logger(__name__)
 
@@ -84,17 +85,9 @@ class Host:
         self._shelf = Shelf()
         self._intake = self._bounded_intake()
         self.consumers = [self._consumer_of(agent) for agent in agents]
-        self._control = ControlLink(
-            self.broker,
-            self.topology,
-            self.name,
-            names,
-            self._cancel,
-            returns=self._returns,
-            on_arrival=self._note_arrival,
-        )
         staff = list(zip(agents, self.consumers, strict=True))
         self._outage = OutageWatch(self.pool, [consumer for agent, consumer in staff if agent.needs_model])
+        self._operator = OperatorPauses(self.consumers)
         self._reporter = Reporter(
             self.broker,
             self.topology,
@@ -103,6 +96,19 @@ class Host:
             staff,
             interval=settings.health_check_interval,
             max_held=None if self._intake is None else self._intake.bound,
+        )
+        if self._intake is not None:
+            self._intake.on_full = self._reporter.note_full
+        self._control = ControlLink(
+            self.broker,
+            self.topology,
+            self.name,
+            names,
+            self._cancel,
+            returns=self._returns,
+            on_arrival=self._note_arrival,
+            on_order=self._obey,
+            on_watcher=self._reporter.request,
         )
         self._coordinator = make_coordinator(settings, agents, self._reporter.health_of)
         self._delegation = Delegation(Client(self.broker, self.topology), agents)
@@ -135,6 +141,7 @@ class Host:
         self._reporter.enter(HostStage.RUNNING)
         self._watches = [
             asyncio.create_task(self._outage.run(), name=f"outage:{self.name}"),
+            asyncio.create_task(self._operator.run(), name=f"operator:{self.name}"),
             asyncio.create_task(self._reporter.run(), name=f"reports:{self.name}"),
         ]
         for watch in self._watches:
@@ -239,6 +246,13 @@ class Host:
         for consumer in self.consumers:
             if control.agent in (None, consumer.agent):
                 consumer.cancel(control.task_id, control.reason)
+
+    def _obey(self, order: Order) -> None:
+        if isinstance(order, DrainHost):
+            log.info("host.told_to_drain", host=self.name, reason=order.reason)
+            self.request_stop()
+        else:
+            self._operator.hear(order)
 
     def _enter(self, status: AgentStatus, pool: OllamaConnectionPool | None = None) -> None:
         for agent in self.agents:

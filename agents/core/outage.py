@@ -8,6 +8,7 @@ import structlog
 
 from agents.core.ollama_pool import OllamaConnectionPool
 from bus.consumer import Consumer
+from bus.pauses import Cause
 
 log = structlog.get_logger(__name__)
 
@@ -15,7 +16,10 @@ REASON: Final = "the model server does not answer"
 
 
 class OutageWatch:
-    """Pauses `consumers` while `pool` has no server left to ask. The pool itself probes its servers."""
+    """Pauses `consumers` while `pool` has no server left to ask. The pool itself probes its servers.
+
+    What an operator has paused meanwhile stays paused.
+    """
 
     def __init__(self, pool: OllamaConnectionPool, consumers: Sequence[Consumer]) -> None:
         self._servers = pool.servers
@@ -29,10 +33,10 @@ class OutageWatch:
             await self._until(is_down=True)
             reason = self._reason()
             log.warning("host.paused", reason=reason, agents=len(self._consumers))
-            await asyncio.gather(*(consumer.pause(reason) for consumer in self._consumers))
+            await asyncio.gather(*(consumer.pause(reason, Cause.OUTAGE) for consumer in self._consumers))
             await self._until(is_down=False)
             for consumer in self._consumers:
-                consumer.resume()
+                consumer.resume(Cause.OUTAGE)
             log.info("host.resumed", agents=len(self._consumers))
 
     def _reason(self) -> str:

@@ -62,6 +62,8 @@ class Settings(TierFields, BaseSettings):
     """Seconds that the first connect to the broker may take."""
     consumer_timeout: float = Field(BROKER_DEFAULT_SECONDS, gt=0, allow_inf_nan=False)
     """The broker's own `consumer_timeout` in seconds, which AMQP does not tell: nothing here is held that long."""
+    management_url: str | None = Field(None, repr=False)
+    """RabbitMQ's management API, which the doctor asks; None: the default port of the broker's host."""
 
     ollama_url: str = Field(DEFAULT_URL, repr=False, validation_alias=AliasChoices("OLLAMA_URL", "OLLAMA_BASE_URL"))
     max_ollama_connections: int = Field(2, ge=1, le=64, validation_alias="MAX_OLLAMA_CONNECTIONS")

@@ -48,10 +48,17 @@ async def test_ctrl_c_ends_the_answer_and_its_task_and_the_chat_goes_on_without_
         await running.says("[cancelled: ")
         stdin.write(b"Briefly?\n")
         await running.says("Yes.\n> ")
-        running.send(signal.SIGINT)
         stdin.close()
         assert await running.ends() == 0
     assert conversations(stage) == [["Tell me all."], ["Briefly?"]]
+
+
+async def test_ctrl_c_at_the_prompt_ends_the_chat_also_where_the_input_stays_open_and_silent(stage: Stage) -> None:
+    async with talking(stage, EXAMPLE) as (running, _):
+        await running.says("the chat.\n> ")
+        running.send(signal.SIGINT)
+        assert await asyncio.wait_for(running.ends(), 10) == 0
+    assert running.err == ""
 
 
 async def test_an_answer_that_begins_anew_is_marked(stage: Stage) -> None:

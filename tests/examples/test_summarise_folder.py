@@ -56,6 +56,7 @@ async def test_each_document_is_summarised_once_and_again_when_it_changes(stage:
     assert code == 0
     assert "3 summaries" in ran.out
     assert "(0 new)" in ran.out
+    assert "%" not in ran.out
     assert len(stage.prompts) == 3
 
     (folder / "c.md").write_text("Cows.")

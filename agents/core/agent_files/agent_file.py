@@ -1,7 +1,7 @@
 """AgentFile: one agent as its file describes it, and the error of a file that describes none."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,12 +17,16 @@ _HEADLINE: Final = 120
 
 
 class AgentFileError(Exception):
-    """A file is no agent. The text names the file and, for each fault, the key, its value and the remedy."""
+    """A file is no agent. The text names the file and, for each fault, the key, its value and the remedy.
 
-    def __init__(self, path: Path, *faults: str) -> None:
+    `notes` are what else stands there and does nothing: a misspelt key may be the reason of a fault.
+    """
+
+    def __init__(self, path: Path, *faults: str, notes: Iterable[str] = ()) -> None:
         super().__init__(f"{path}: {'; '.join(faults)}")
         self.path = path
         self.faults = faults
+        self.notes = tuple(notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +64,7 @@ class AgentFile:
     @property
     def misspelt(self) -> Mapping[str, str]:
         """Keys of `extra` that are close to one with a meaning, and that one."""
-        near = {str(key): _nearest(str(key)) for key in self.extra}
-        return {key: meant for key, meant in near.items() if meant is not None}
+        return _misspelt(self.extra)
 
     @property
     def has_tools(self) -> bool:
@@ -70,18 +73,28 @@ class AgentFile:
 
     def notes(self) -> Iterator[str]:
         """Iterate over what stands in the file and does nothing, one sentence each."""
-        meant = self.misspelt
-        for key in map(str, self.extra):
-            if key in meant:
-                yield f"{key} is kept and not used: did you mean {meant[key]}?"
-            elif key == "tools":
-                yield "tools is kept and not used: agents here have no tools"
-            else:
-                yield f"{key} is kept and not used"
-        for key in self.options:
-            near = get_close_matches(str(key), OPTIONS, n=1)
-            if key not in OPTIONS and near:
-                yield f"options.{key} goes to the model server as it is: did you mean {near[0]}?"
+        return notes_of(self.extra, self.options)
+
+
+def notes_of(extra: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[str]:
+    """Iterate over what the unknown keys and the options of a file do not do, one sentence each."""
+    meant = _misspelt(extra)
+    for key in map(str, extra):
+        if key in meant:
+            yield f"{key} is kept and not used: did you mean {meant[key]}?"
+        elif key == "tools":
+            yield "tools is kept and not used: agents here have no tools"
+        else:
+            yield f"{key} is kept and not used"
+    for key in options:
+        near = get_close_matches(str(key), OPTIONS, n=1)
+        if key not in OPTIONS and near:
+            yield f"options.{key} goes to the model server as it is: did you mean {near[0]}?"
+
+
+def _misspelt(extra: Mapping[str, Any]) -> Mapping[str, str]:
+    near = {str(key): _nearest(str(key)) for key in extra}
+    return {key: meant for key, meant in near.items() if meant is not None}
 
 
 def _nearest(key: str) -> str | None:

@@ -10,6 +10,8 @@ import frontmatter
 import yaml
 from frontmatter.default_handlers import YAMLHandler
 
+from agents.core.agent_files.yaml_faults import yaml_fault
+
 _YAML: Final = YAMLHandler()
 _BARE_DESCRIPTION: Final = re.compile(r"^description:[ \t]+([^\s'\"|>\[{&*!].*(?:\n[ \t]+.*)*)$", re.MULTILINE)
 _BARE_TOOLS: Final = re.compile(r"^tools:[ \t]+([*@].*)$", re.MULTILINE)
@@ -32,8 +34,7 @@ def read_front_matter(path: Path) -> tuple[Mapping[str, Any], str] | None:
     try:
         return _parsed(text) if _YAML.detect(text) else None
     except yaml.YAMLError as error:
-        told = " ".join(str(error).split())
-        raise UnreadableFile(f"cannot be read as Markdown with front matter: {told}") from error
+        raise UnreadableFile(yaml_fault(error, text)) from error
 
 
 def _text_of(path: Path) -> str:
@@ -62,4 +63,6 @@ def _parsed(text: str) -> tuple[Mapping[str, Any], str]:
 
 def _quoted(found: re.Match[str]) -> str:
     key, lines = found[0].partition(":")[0], " ".join(found[1].split())
-    return f"{key}: {json.dumps(lines.replace(chr(92) + 'n', chr(10)), ensure_ascii=False)}"
+    value = json.dumps(lines.replace(chr(92) + "n", chr(10)), ensure_ascii=False)
+    # As many lines as before: a fault further down is told with its line.
+    return f"{key}: {value}" + "\n" * found[0].count("\n")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agents.core.agent_files.agent_file import AgentFile, AgentFileError
+from agents.core.agent_files.agent_file import AgentFile, AgentFileError, notes_of
 from agents.core.agent_files.front_matter import UnreadableFile, read_front_matter
 from agents.core.agent_files.keys import READERS, tier_of_model
 
@@ -43,9 +43,9 @@ def _agent(path: Path, head: Mapping[str, Any], body: str) -> AgentFile:
         faults.append("description is missing: give it one line of text")
     if not body.strip():
         faults.append("there is no system prompt: write it below the front matter")
-    if faults:
-        raise AgentFileError(path, *faults)
     extra = {key: value for key, value in head.items() if key not in READERS}
+    if faults:
+        raise AgentFileError(path, *faults, notes=notes_of(extra, values.get("options", {})))
     return AgentFile(**_at_home(values), system_prompt=body.strip(), path=path, extra=extra)
 
 

@@ -15,7 +15,7 @@ from agents.core.migration.legacy_base import LegacyBaseAgent
 from agents.core.migration.legacy_wrapper import LegacyAgentWrapper
 from agents.core.migration.lineage import is_v1_module
 from agents.core.migration.loading import AgentLoadError, load_agent_file
-from agents.core.migration.places import MAIN_FILES
+from agents.core.migration.places import MAIN_FILES, queue_name
 from agents.core.settings import load_settings
 
 AgentFactory = Callable[..., BaseAgentV2]
@@ -52,7 +52,7 @@ def made_agent(chosen: type, name: str, *args: Any, **kwargs: Any) -> BaseAgentV
     if not issubclass(chosen, BaseAgentV2):
         return LegacyAgentWrapper(chosen, *args, name=name, **kwargs)
     make: AgentFactory = chosen
-    agent = make(*args, name=name, **kwargs) if _takes_name(chosen) else make(*args, **kwargs)
+    agent = make(*args, name=name, **kwargs) if takes(chosen, "name") else make(*args, **kwargs)
     if agent.name != name:
         raise AgentLoadError(
             f"{chosen.__name__} calls itself {agent.name!r} and not {name!r}: let its __init__ take a name"
@@ -60,9 +60,10 @@ def made_agent(chosen: type, name: str, *args: Any, **kwargs: Any) -> BaseAgentV
     return agent
 
 
-def _takes_name(chosen: type) -> bool:
+def takes(chosen: type, argument: str) -> bool:
+    """Say whether the `__init__` of a class takes an argument of this name."""
     parameters = inspect.signature(chosen).parameters
-    return "name" in parameters or any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+    return argument in parameters or any(each.kind is each.VAR_KEYWORD for each in parameters.values())
 
 
 def agent_class_at(path: Path) -> type:
@@ -96,8 +97,7 @@ def agent_file_at(path: Path) -> Path:
 
 def name_at(path: Path) -> str:
     """Return what an agent is called by its place: as the folder of an agent.py or app.py is, else as the file is."""
-    file = agent_file_at(path).resolve()
-    return agent_name_from(file.parent.name if file.name in MAIN_FILES else file.stem)
+    return queue_name(agent_file_at(path))
 
 
 def _folder(name: str, roots: Iterable[Path]) -> Path:

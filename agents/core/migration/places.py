@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from agents.core.kebab import agent_name_from
+
 MAIN_FILES: Final = ("agent.py", "app.py")
 """What the file of a v1 agent is called in its folder; the first that holds an agent is the agent."""
 
@@ -55,6 +57,11 @@ def places_in(root: Path) -> Places:
         others = (path for path in files if path not in mains and not _is_test(path.name))
         found.places += [Place(path.stem, (path,), is_main=False) for path in others]
     return found
+
+
+def queue_name(file: Path) -> str:
+    """Return what a wrapped agent, and so its queue, is called by its file's place, where AGENT_NAME is not set."""
+    return agent_name_from(_name_of(file.resolve()))
 
 
 def _name_of(path: Path) -> str:

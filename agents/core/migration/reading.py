@@ -10,11 +10,13 @@ from agents.core.migration.findings import Finding, Topic
 from agents.core.migration.imports import names_of
 from agents.core.migration.kinds import AgentClass, Kind, agent_class, does_tasks, is_service
 from agents.core.migration.lineage import Lineages, classes_of
-from agents.core.migration.places import Place, places_in
+from agents.core.migration.needed import missing_modules
+from agents.core.migration.places import Place, places_in, queue_name
 from agents.core.migration.report import AgentReport, Method, MigrationReport, Step
 from agents.core.migration.rewrite.plan import Plan, plan_of
 from agents.core.migration.source import Source, Unreadable, read_source
 from agents.core.migration.syntax import Surroundings, methods_of
+from agents.core.migration.v2_name import v2_name
 from agents.core.migration.wrapping import threads_of, unwrapped
 
 
@@ -68,7 +70,9 @@ class _Reader:
 
     def _with_class(self, name: str, path: str, source: Source, found: AgentClass) -> AgentReport:
         plan = plan_of(source, self._lineages)
+        missing = missing_modules(source)
         findings = _v2_findings(path, source) if plan is None else _v1_findings(path, found, plan)
+        findings += [spot.finding(Topic.NOTE, path) for spot in missing.values()]
         wraps = plan is not None and all(finding.topic is not Topic.WRAP for finding in findings)
         rewrites = plan is not None and not plan.refused
         return AgentReport(
@@ -83,6 +87,8 @@ class _Reader:
                 for method in methods_of(found.node)
             ),
             wraps=wraps,
+            needs=tuple(missing),
+            queue=v2_name(found.node) if plan is None else queue_name(source.path),
             rewrites=rewrites,
             findings=tuple(findings),
         )

@@ -45,7 +45,11 @@ class AgentReport(BaseModel):
     base: str | None = None
     methods: tuple[Method, ...] = ()
     wraps: bool = False
-    """A v1 agent that LegacyAgentWrapper takes as it is."""
+    """A v1 agent that LegacyAgentWrapper takes as it is, once it has all that it `needs`."""
+    needs: tuple[str, ...] = ()
+    """Modules that its file imports and that are not to be found where the report was made."""
+    queue: str | None = None
+    """What the agent, and so its queue, is called where AGENT_NAME is not set; None where only running it tells."""
     rewrites: bool = False
     """A v1 agent that `sutazai migrate rewrite` takes."""
     findings: tuple[Finding, ...] = ()
@@ -92,7 +96,7 @@ class MigrationReport(BaseModel):
 
     def __str__(self) -> str:
         rows = [Row(_TOLD[step], names) for step, names in self.migration_plan.items()]
-        wrapped = sum(agent.wraps for agent in self.agents)
+        wrapped = sum(agent.wraps and not agent.needs for agent in self.agents)
         return totals_text(self.total_agents, self.v2_ready, self.need_attention, rows, wrapped)
 
 

@@ -1,4 +1,4 @@
-"""What rewritten agents keep of v1's ways: `@as_v1` for their tasks and results, `v1_config` for their own settings."""
+"""What rewritten agents keep of v1's ways: `@as_v1` for their tasks and results, `v1_config`, `v1_name`."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from agents.core.base_agent_v2 import BaseAgentV2
 from agents.core.migration.legacy_task import legacy_task
 from agents.core.migration.legacy_work import LegacyWork
 from agents.core.migration.results import v1_result
-from agents.core.settings import DEFAULT_CONFIG_PATH, SettingsError
+from agents.core.settings import DEFAULT_CONFIG_PATH, SettingsError, load_settings
 from schemas import TaskMessage, TaskResult
 
 Agent = TypeVar("Agent", bound=BaseAgentV2)
@@ -67,6 +67,15 @@ def v1_config(path: str | Path = DEFAULT_CONFIG_PATH) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise SettingsError(f"the agent's configuration {path} holds a {type(config).__name__}: make it a JSON object")
     return config
+
+
+def v1_name(name: str) -> str:
+    """Return AGENT_NAME where it is set, else `name`: what the agent was called while it was wrapped.
+
+    Raises:
+        SettingsError: a variable holds an unusable value.
+    """
+    return load_settings(None).agent_name or name
 
 
 def _watch(agent: BaseAgentV2) -> None:

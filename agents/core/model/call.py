@@ -75,7 +75,8 @@ class Call(Generic[T]):
         return heard
 
     def account(self, usage: Usage) -> Usage:
-        """Return what the answer cost with the waits for a slot, which are in the task's account already."""
+        """Count what the answer cost; return it with the waits for a slot, which are in the task's account already."""
+        self.at.tokens.note(usage)
         if self.scope is not None:
             self.scope.add(usage)
         return usage.model_copy(update={"slot_wait": self.slot_wait})

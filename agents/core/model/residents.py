@@ -1,6 +1,6 @@
 """Residents: which lanes one server has in memory, by its answers and `/api/ps`. Pure: time is passed in."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from math import inf
 from typing import Any, Final, NamedTuple
 
@@ -36,6 +36,9 @@ class Residents:
         """The lane that answered last."""
         self.proven: Lane | None = None
         """The lane that generated text last: whoever wants to know whether the server can do that asks in it."""
+        self.on_change: Callable[[], object] | None = None
+        """Called when a request of another lane than the last one is about to be sent."""
+        self._sent: Lane | None = None
         self._last_at = -inf
         self._answered: dict[str, Lane] = {}
         self._look_at = inf
@@ -45,6 +48,9 @@ class Residents:
         """A request of this lane is about to be sent, which may have its model loaded over others."""
         if self._started is not None:
             self._started.add(lane)
+        is_other, self._sent = lane != self._sent, lane
+        if is_other and self.on_change is not None:
+            self.on_change()
 
     def note_answer(self, lane: Lane, now: float) -> None:
         """A request of this lane was answered, so its model is loaded."""

@@ -15,6 +15,7 @@ from agents.core.model.limits import PoolLimits
 from agents.core.model.residents import Residents
 from agents.core.model.statistics import PoolStats, figures
 from agents.core.model.store import ModelStore
+from agents.core.model.tokens import TokenCount
 from agents.core.model.vitals import Vitals
 from agents.core.ollama_client import OllamaClient
 from agents.core.request_queue import RequestQueue
@@ -50,6 +51,7 @@ class ModelServer:
         self.shelf = ConnectionShelf(make_client, minimum=min_connections, clock=clock)
         self.models = ModelStore(self.control, auto_pull=auto_pull, cache_size=cache_size, clock=clock)
         self.stats = PoolStats(clock)
+        self.tokens = TokenCount()
         self.residents = Residents()
         self.vitals = Vitals()
 

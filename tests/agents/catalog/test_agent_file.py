@@ -166,7 +166,7 @@ def test_a_key_that_looks_misspelt_is_kept_and_told_with_the_one_that_is_meant(
         ),
         (
             "---\na: b: c\n---\nWork",
-            r"cannot be read as Markdown with front matter: mapping values are not [^\n]* column 5$",
+            "line 2 of the file: a colon within a text: put the text in quotes: 'a: b: c'$",
         ),
         ("---\n- a\n---\nWork", "description is missing"),
         (

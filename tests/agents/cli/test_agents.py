@@ -1,6 +1,7 @@
 import asyncio
 import io
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -89,15 +90,44 @@ def test_a_folder_of_the_settings_that_is_not_there_is_told(cli: Cli, monkeypatc
 
 
 def test_a_table_of_all_agents_fits_80_columns_with_whole_names() -> None:
-    screen = Console(width=80, file=io.StringIO(), record=True)
-    screen.print(agent_table(searched(AGENTS.values(), "")))
-    lines = [line.rstrip() for line in screen.export_text().splitlines()]
+    lines = [line.plain.rstrip() for line in agent_table(searched(AGENTS.values(), ""), 80)]
     assert max(map(len, lines)) <= 80
     assert lines[0] == "ai-ml (25)"
     assert {line.split()[0] for line in lines} >= AGENTS.keys()
     guard = next(line for line in lines if line.startswith("prompt-injection-guard"))
     assert guard.split()[1:4] == ["default", "Screens", "text"]
+    assert len(guard) == 80
     assert guard.endswith("…")
+
+
+@pytest.mark.parametrize(("width", "cells"), [(60, 20), (80, 40), (160, 100)])
+def test_a_description_has_its_room_also_beside_long_names(width: int, cells: int) -> None:
+    lines = [line.plain for line in agent_table(searched(AGENTS.values(), ""), width)]
+    for agent in AGENTS.values():
+        wanted = agent.summary[: cells - 1]
+        assert any(line.rstrip().endswith(wanted) or wanted in line for line in lines), agent.name
+
+
+@pytest.mark.parametrize("words", re.findall(r"^ +sutazai (agents list .*)$", command.list_agents.__doc__ or "", re.M))
+def test_the_examples_of_the_list_find_something(cli: Cli, words: str) -> None:
+    ran = cli(*shlex.split(words))
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out
+
+
+def test_several_broken_files_are_one_line_that_counts_them(cli: Cli, own: Path) -> None:
+    written(own, agent_text("Breaks", "tier: tiny"), "broken-too")
+    ran = cli("agents", "list", "--category", "office")
+    assert ran.sentence == "warning: 2 agent files cannot be used: see `sutazai agents check`"
+
+
+@pytest.mark.parametrize("text", ["./an_agent.py", "package.module:Agent"])
+def test_what_is_python_cannot_be_shown_and_that_is_said(cli: Cli, text: str) -> None:
+    ran = cli("agents", "show", text)
+    assert (ran.code, ran.sentence) == (
+        2,
+        f"error: {text} is Python: only agents that are Markdown files can be shown",
+    )
 
 
 def test_a_page_tells_all_of_an_agent(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +145,7 @@ def test_a_page_tells_all_of_an_agent(cli: Cli, monkeypatch: pytest.MonkeyPatch)
         f"file      {agent.path}",
     ):
         assert line in ran.out.splitlines()
-    assert ran.out.endswith(f"System prompt\n{agent.system_prompt}\n")
+    assert f"System prompt\n{agent.system_prompt}\n" in ran.out
     commands = [shlex.split(line) for line in ran.out.splitlines() if line.startswith("  sutazai ")]
     start = ["sutazai", "submit", "prompt-injection-guard", "--wait"]
     assert commands == [[*start, sample.prompt] for sample in agent.examples]
@@ -136,8 +166,13 @@ def test_a_page_tells_what_a_file_sets_beside_the_usual(cli: Cli, own: Path) -> 
     assert shown[:4] == ["counter", "Counts.", "", "And \\x1b[2J more."]
     for line in ("model     mine", "attempts  5", "retry     base 2.0", "timeout   90 s for an attempt"):
         assert line in shown
-    assert shown[shown.index("Answers are JSON of this schema") + 1 :][:2] == ["{", '  "type": "object",']
-    assert shown[shown.index("Tasks bring JSON of this schema") + 1 :][:2] == ["{", '  "type": "array"']
+    assert shown[shown.index("Answers are JSON of this schema") + 1 :][:3] == [
+        "type: object",
+        "properties:",
+        '  n: {"type": "integer"}',
+    ]
+    assert shown[shown.index("Tasks bring JSON of this schema") + 1] == "type: array"
+    assert shown.index("System prompt") < shown.index("Tasks bring JSON of this schema")
     assert shown[-2:] == ["Notes", "tools is kept and not used: agents here have no tools"]
 
 

@@ -1,5 +1,7 @@
 """`sutazai run --legacy PATH`, and agents by the path of their Python file."""
 
+import re
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -9,10 +11,14 @@ import pytest
 from agents.cli.agents_by_path import agent_by_path, is_path
 from agents.cli.chosen_agents import chosen_agents
 from agents.cli.selection import AgentNotFoundError, Selection
+from agents.core.base_agent_v2 import BaseAgentV2
 from agents.core.migration.legacy_wrapper import LegacyAgentWrapper
+from agents.core.migration.lineage import Lineages
 from agents.core.migration.loading import AgentLoadError
+from agents.core.migration.rewrite.rewriting import Rewritten, rewrite_file
 from agents.core.settings import SettingsError, load_settings
 from schemas import TaskStatus
+from tests.agents.core.migration.programs import SAMPLES
 from tests.support.agent_world import connected_client, settings_for
 from tests.support.program import ended, program, sutazai
 
@@ -128,11 +134,56 @@ def test_faults_of_settings_and_arguments_are_told_as_such(tmp_path: Path) -> No
     old = written(tmp_path / "old" / "agent.py", OLD.format(base="agent_base").replace("self.count = 0", bad))
     with pytest.raises(SettingsError, match="cannot be read"):
         agent_by_path(old, {})
-    new = written(tmp_path / "new" / "app.py", NEW.format(init="def __init__(self): super().__init__()"))
-    with pytest.raises(AgentNotFoundError, match="Mine cannot be made here"):
+    new = written(tmp_path / "new" / "app.py", NEW.format(init="def __init__(self, x): super().__init__()"))
+    with pytest.raises(AgentNotFoundError, match=r"Mine cannot be made here \(missing a required argument: 'x'\)"):
         agent_by_path(new, {"config_path": None})
     with pytest.raises(AgentLoadError, match="no such file or folder"):
         agent_by_path(tmp_path / "nowhere.py", {})
+
+
+INITS = [
+    "",
+    "def __init__(self): super().__init__()",
+    "def __init__(self, config_path='c'): super().__init__(config_path)",
+]
+
+
+@pytest.mark.parametrize("sample", ["code-reviewer", "email_drafter", "log-digest", "meeting-minutes", "ticket-triage"])
+def test_a_rewritten_sample_starts_every_way_under_the_name_it_had_wrapped(
+    sample: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(SAMPLES / sample, tmp_path / sample))
+    (file,) = folder.glob("a*.py")
+    wrapped = agent_by_path(folder, {})
+    _rewrite(file)
+    monkeypatch.chdir(folder)
+    (kind,) = [word for word in re.findall(r"^class (\w+)\(BaseAgentV2\)", file.read_text(), re.MULTILINE)]
+    module = shutil.copy(file, folder / f"{sample.replace('-', '_')}_rewritten.py")
+    started = _started(f"{folder}/", str(file), f"{Path(module).stem}:{kind}")
+    assert {agent.name for agent in started} == {wrapped.name} == {sample.replace("_", "-")}
+    monkeypatch.setenv("AGENT_NAME", "from-outside")
+    assert [agent.name for agent in _started(str(file))] == ["from-outside"]
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_a_rewritten_agent_of_every_kind_of_init_starts_under_its_folders_name(init: str, tmp_path: Path) -> None:
+    text = (
+        f"from agent_base import BaseAgent\nclass WordsAgent(BaseAgent):\n    {init}\n    def process_task(self, task):"
+    )
+    file = written(tmp_path / "word-counter" / "agent.py", f"{text}\n        return {{}}\n")
+    _rewrite(file)
+    assert [agent.name for agent in _started(str(file), f"{file.parent}/")] == ["word-counter"] * 2
+
+
+def _rewrite(file: Path) -> None:
+    outcome = rewrite_file(file, Lineages(file.parent))
+    assert isinstance(outcome, Rewritten)
+    outcome.write()
+
+
+def _started(*typed: str) -> list[BaseAgentV2]:
+    """Make agents as `sutazai run` does that is given no option."""
+    return chosen_agents(Selection(typed), load_settings(None), config_path=None, max_concurrent_tasks=None)
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,17 @@ def test_what_does_nothing_is_a_note_and_no_fault(cli: Cli, here: Path) -> None:
     ]
 
 
+def test_a_misspelt_key_is_told_beside_the_fault_that_it_makes(cli: Cli, here: Path) -> None:
+    written(here, "---\ndescripton: Works\noptions: {temprature: 1}\n---\nYou work.", "near")
+    ran = cli("agents", "check", ".")
+    assert ran.out.splitlines() == [
+        "near.md: description is missing: give it one line of text",
+        "near.md: note: descripton is kept and not used: did you mean description?",
+        "near.md: note: options.temprature goes to the model server as it is: did you mean temperature?",
+        "1 fault in 1 file; 0 agents are fine",
+    ]
+
+
 def test_a_text_without_front_matter_is_a_fault_where_it_is_named_and_else_a_note(cli: Cli, here: Path) -> None:
     notes = written(here, "# Notes", "notes")
     written(here, "# What this is", "README")

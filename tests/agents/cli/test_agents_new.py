@@ -67,6 +67,13 @@ def test_the_command_is_one_that_a_shell_reads_also_where_a_folder_has_a_blank(c
     assert sorted(path.name for path in (here / "my agents").iterdir()) == ["a.md", "b.py"]
 
 
+@pytest.mark.usefixtures("here")
+def test_a_name_of_the_catalogue_is_told(cli: Cli) -> None:
+    ran = cli("agents", "new", "senior-engineer")
+    assert ran.code == 0
+    assert ran.sentence.startswith("note: the catalogue has an agent senior-engineer too")
+
+
 def test_a_file_that_exists_is_left_alone(cli: Cli, here: Path) -> None:
     (here / "mine.md").write_text("precious")
     ran = cli("agents", "new", "mine")

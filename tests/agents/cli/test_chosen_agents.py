@@ -1,5 +1,6 @@
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,10 +52,18 @@ async def test_a_class_may_import_from_its_folder_late(settings: Settings, tmp_p
     assert sys.path.count(str(tmp_path)) == 1
 
 
-def test_a_class_that_takes_no_arguments_is_told_which_it_must_take(settings: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("given", "option"), [({"config_path": "x.toml"}, "--config"), ({"max_concurrent_tasks": 2}, "--concurrency")]
+)
+def test_a_class_that_takes_no_arguments_is_refused_only_those_that_are_given(
+    settings: Settings, tmp_path: Path, given: dict[str, Any], option: str
+) -> None:
     (tmp_path / "mine_3.py").write_text(MODULE.format(late="late_3"))
-    with pytest.raises(AgentNotFoundError, match=r"Bare cannot be made here \(.*config_path.*let its __init__ take"):
-        chosen_agents(Selection(("mine_3:Bare",)), settings, config_path=None)
+    (bare,) = chosen_agents(Selection(("mine_3:Bare",)), settings, config_path=None, max_concurrent_tasks=None)
+    assert bare.name == "bare"
+    (name,) = given
+    with pytest.raises(AgentNotFoundError, match=f"Bare cannot be given {option}: let its __init__ take {name}, or"):
+        chosen_agents(Selection(("mine_3:Bare",)), settings, **{"config_path": None, **given})
 
 
 def test_a_module_that_misses_another_names_it(settings: Settings, tmp_path: Path) -> None:

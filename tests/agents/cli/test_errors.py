@@ -55,12 +55,22 @@ def test_an_unreachable_broker_is_told_in_one_line(
     assert SECRET not in ran.err
 
 
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("nobody", "check the name, or start it first"),
+        ("senior-enginer", "did you mean senior-engineer or "),
+        ("senior-engineer", "start it with `sutazai run senior-engineer`"),
+    ],
+)
 @pytest.mark.parametrize("wait", [[], ["--wait"]])
-def test_a_task_for_an_agent_that_nobody_started_is_refused(cli: Cli, wait: list[str], vhost_url: str) -> None:
+def test_a_task_for_an_agent_that_nobody_started_is_refused(
+    cli: Cli, wait: list[str], name: str, remedy: str, vhost_url: str
+) -> None:
     cli("topology", "--amqp-url", vhost_url)
-    ran = cli("submit", "nobody", "Hi", *wait, "--amqp-url", vhost_url)
+    ran = cli("submit", name, "Hi", *wait, "--amqp-url", vhost_url)
     assert (ran.code, ran.out) == (5, "")
-    assert "error: no agent 'nobody' is known to this broker: check the name, or start it with" in ran.err
+    assert f"error: no agent '{name}' is known to this broker, where no queue takes its tasks: {remedy}" in ran.err
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,12 @@ import pytest
 from bus.broker import Broker, OnState, Subscription
 from bus.client import Client
 from bus.codec import encode_control
-from bus.control import known_agents
+from bus.control import ControlLink, known_agents
 from bus.errors import TopologyError, UnknownAgent
 from bus.message import Delivery, Message
+from bus.orders import say
 from bus.topology import EVERYBODY, Plan, Topology
-from schemas import CancelTask
+from schemas import CancelTask, DrainHost, Order, PauseAgents, ResumeAgents
 from tests.support.bus_world import AGENT, World, within
 from tests.support.faulty_brokers import Through
 from tests.support.obedience import Ear, declare_logs, listening
@@ -31,6 +32,21 @@ async def test_a_host_hears_what_is_said_to_its_agents_and_to_all_and_nothing_el
         await world.client.cancel("of all")
         await ear.hears("of all")
     assert ear.heard == ["mine", "mine too", "of all"]
+
+
+async def test_an_operators_order_reaches_the_host_that_is_named_or_all_and_is_not_obeyed_later(world: World) -> None:
+    await declare_logs(world)
+    before, here = PauseAgents(reason="before it started"), PauseAgents(host="host-1", reason="here")
+    await say(world.broker, world.topology, before)
+    ear, orders = Ear(), list[Order]()
+    link = ControlLink(world.broker, world.topology, "host-1", [AGENT], ear, on_order=orders.append)
+    async with link, listening(world, Ear(), "deaf"):
+        for order in (PauseAgents(host="host-2"), here, ResumeAgents(agent="stranger"), DrainHost(host="host-2")):
+            await say(world.broker, world.topology, order)
+        await say(world.broker, world.topology, ResumeAgents(agent=AGENT))
+        await world.client.cancel("the last word")
+        await ear.hears("the last word")
+    assert [(order.kind, order.host) for order in orders] == [("pause", "host-1"), ("resume", None)]
 
 
 async def test_what_nobody_can_read_on_the_control_exchange_is_passed_over(world: World) -> None:

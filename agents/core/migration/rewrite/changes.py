@@ -13,6 +13,7 @@ from agents.core.migration.rewrite.statements import (
     NEW_BASE,
     config_text,
     line_of,
+    name_text,
     replaced,
     takes_base,
     with_init,
@@ -155,6 +156,9 @@ class _Changes(cst.CSTTransformer):
         named = {arg.keyword.value for arg in args if arg.keyword is not None}
         if self._plan.is_lonely and "max_concurrent_tasks" not in named:
             args.append(cst.Arg(cst.Integer("1"), keyword=cst.Name("max_concurrent_tasks"), equal=_TIGHT))
+        if self._plan.name and "name" not in named:
+            value = cst.parse_expression(name_text(self._plan.name))
+            args.append(cst.Arg(value, keyword=cst.Name("name"), equal=_TIGHT))
         return call.with_changes(args=args)
 
     def _with_config(

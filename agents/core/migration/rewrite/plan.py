@@ -4,9 +4,11 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from agents.core.kebab import agent_name_from
 from agents.core.migration.blocking import blocking_calls
 from agents.core.migration.findings import Spot
 from agents.core.migration.lineage import Lineages
+from agents.core.migration.places import queue_name
 from agents.core.migration.rewrite.asking import Asking, asking_of
 from agents.core.migration.rewrite.attributes import reads_config, refused_attributes
 from agents.core.migration.rewrite.bases import Base, base_of, init_calls, refused_bases, roots_of
@@ -23,7 +25,7 @@ class Plan:
 
     `init_lines` are where calls of the base's `__init__` begin, `made_inits` the classes that get an `__init__`.
     `is_lonely`: one task at a time, because state is kept. `has_config`: the agent's own file is read into `config`.
-    `keeps_ways`: process_task works as v1 did.
+    `keeps_ways`: process_task works as v1 did. `name`: what the wrapped agent is called, where its class says another.
     """
 
     family: Family
@@ -34,6 +36,7 @@ class Plan:
     is_lonely: bool
     has_config: bool
     keeps_ways: bool
+    name: str | None
     refused: tuple[Spot, ...]
     notes: tuple[Spot, ...]
 
@@ -46,7 +49,8 @@ def plan_of(source: Source, lineages: Lineages) -> Plan | None:
     asking, base = asking_of(family), base_of(family)
     is_lonely, has_config = kept_state(family) is not None, reads_config(family)
     inits = frozenset(call.lineno for _, call in init_calls(family))
-    needs_init = (is_lonely or has_config) and not inits
+    name = _other_name(family)
+    needs_init = (is_lonely or has_config or name is not None) and not inits
     ways = tuple(kept_ways(family, asking))
     refused = (*refused_bases(family, base), *refused_places(family, asking), *refused_attributes(family))
     return Plan(
@@ -58,9 +62,18 @@ def plan_of(source: Source, lineages: Lineages) -> Plan | None:
         is_lonely=is_lonely,
         has_config=has_config,
         keeps_ways=bool(ways),
+        name=name,
         refused=_sorted(refused),
         notes=_sorted((*_blocking(family), *ways)),
     )
+
+
+def _other_name(family: Family) -> str | None:
+    """Return the name by the file's place; None where the class has the same, or no single class is the agent."""
+    inherited = {base.id for node in family.agents.values() for base in node.bases if isinstance(base, ast.Name)}
+    last = [name for name in family.agents if name not in inherited]
+    name = queue_name(family.source.path)
+    return name if name and len(last) == 1 and agent_name_from(last[0]) != name else None
 
 
 def _sorted(spots: Iterable[Spot]) -> tuple[Spot, ...]:

@@ -12,6 +12,7 @@ from agents.core.migration.rewrite.plan import Plan
 NEW_BASE: Final = "BaseAgentV2"
 DECORATOR: Final = "as_v1"
 CONFIG: Final = "v1_config"
+NAME: Final = "v1_name"
 
 
 def takes_base(statement: cst.BaseSmallStatement, modules: AbstractSet[str]) -> bool:
@@ -36,7 +37,10 @@ def replaced(line: cst.SimpleStatementLine, plan: Plan) -> cst.FlattenSentinel[c
 def with_init(body: cst.IndentedBlock, plan: Plan) -> cst.IndentedBlock:
     """Return the body of a class with an `__init__` as v1's was, below its docstring."""
     lonely = ", max_concurrent_tasks=1" if plan.is_lonely else ""
-    lines = ['def __init__(self, config_path="/app/config.json"):', f"    super().__init__(config_path=None{lonely})"]
+    name = f", name={name_text(plan.name)}" if plan.name else ""
+    lines = ['def __init__(self, config_path="/app/config.json"):']
+    path = "None" if plan.has_config else "config_path"
+    lines += [f"    super().__init__(config_path={path}{lonely}{name})"]
     lines += [f"    {config_text('config_path')}"] * plan.has_config
     made = cst.parse_statement("\n".join(lines))
     start = 1 if _is_docstring(body.body[0]) else 0
@@ -50,13 +54,19 @@ def config_text(path: str) -> str:
     return f"self.config = {CONFIG}({path})"
 
 
+def name_text(name: str) -> str:
+    """Return the expression for what the agent was called so far."""
+    return f'{NAME}("{name}")'
+
+
 def line_of(text: str) -> cst.SimpleStatementLine:
     """Return a statement that is written on one line."""
     return cst.ensure_type(cst.parse_statement(text), cst.SimpleStatementLine)
 
 
 def _imports(plan: Plan) -> list[str]:
-    ways = [name for name, is_used in ((DECORATOR, plan.keeps_ways), (CONFIG, plan.has_config)) if is_used]
+    kept = ((DECORATOR, plan.keeps_ways), (CONFIG, plan.has_config), (NAME, plan.name))
+    ways = [name for name, is_used in kept if is_used]
     return [f"from agents import {NEW_BASE}"] + [f"from agents.core.migration.v1 import {', '.join(ways)}"] * bool(ways)
 
 

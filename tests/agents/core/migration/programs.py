@@ -45,8 +45,9 @@ def v1(methods: str, *, before: str = "", after: str = "") -> str:
 
 
 def rewriting_of(folder: Path, program: str) -> Rewriting:
-    """Write a program into a folder and rewrite it."""
-    path = folder / "agent.py"
+    """Write a program as the file of the agent `worker`, which its class is called too, and rewrite it."""
+    path = folder / "worker" / "agent.py"
+    path.parent.mkdir(exist_ok=True)
     path.write_text(program, encoding="utf-8")
     return rewrite_file(path, Lineages(folder))
 

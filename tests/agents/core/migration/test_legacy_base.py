@@ -130,6 +130,18 @@ def test_a_task_is_a_plain_dict_whose_fields_win_over_what_stands_in_data(data: 
     assert all(old[key] == value for key, value in data.items() if key not in TaskMessage.model_fields)
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [({}, ("default", "add")), ({"type": "default"}, ("default", "add")), ({"type": "x"}, ("x", "x"))],
+)
+def test_a_type_that_nobody_gave_counts_as_missing_for_get_also_off_the_wire(
+    given: dict[str, str], told: tuple[str, str]
+) -> None:
+    sent = TaskMessage(agent="a", prompt="x", **given).model_dump_json()
+    old = legacy_task(TaskMessage.model_validate_json(sent))
+    assert (old["type"], old.get("type", "add")) == told
+
+
 def test_a_field_that_holds_none_counts_as_missing_for_get_alone() -> None:
     old = legacy_task(TaskMessage(agent="a", data=["x"]))
     assert (old["prompt"], old.get("prompt", ""), old.get("data")) == (None, "", ["x"])

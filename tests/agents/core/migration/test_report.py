@@ -41,6 +41,47 @@ def test_each_sample_is_what_it_is(samples: dict[str, AgentReport]) -> None:
     }
 
 
+def test_what_is_imported_and_not_here_is_told_and_wrapped_needs_it(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "words.py").touch()
+    (tmp_path / "words").mkdir()
+    before = """
+        import json, not_here.deep
+        import beside
+        from shared.words import x
+        from shared.agent_base import BaseAgent
+        from shared import agent_base
+        from core.base_agent_v2 import BaseAgentV2
+        from . import house
+        from not_there import y
+        try:
+            import not_needed
+        except ImportError:
+            pass
+    """
+    (tmp_path / "words" / "beside.py").touch()
+    agent = only(tmp_path / "words", v1("", before=before))
+    assert (agent.wraps, agent.needs) == (True, ("not_here", "not_there"))
+    assert "not_here is not installed here" in [str(each) for each in agent.findings][0]
+    assert "needs not_here, not_there" in page_of(run_migration_report(tmp_path / "words"))
+
+
+@pytest.mark.parametrize(
+    ("program", "queue"),
+    [
+        (v1(""), "words"),
+        (V2.format("pass"), "a"),
+        (V2.format("pass") + "    def __init__(self):\n        super().__init__(name='x')\n", "x"),
+        (V2.format("pass") + "    def __init__(self):\n        super().__init__(name=v1_name('y'))\n", "y"),
+        (V2.format("pass") + "    def __init__(self, n):\n        super().__init__(name=n)\n", None),
+        (V2.format("pass") + "    def __init__(self, **n):\n        super().__init__(**n)\n", None),
+    ],
+)
+def test_the_report_tells_each_agents_queue(tmp_path: Path, program: str, queue: str | None) -> None:
+    (tmp_path / "words").mkdir()
+    assert only(tmp_path / "words", program).queue == queue
+
+
 def test_the_base_of_each_is_told_by_its_full_name(samples: dict[str, AgentReport]) -> None:
     assert {agent.class_name: agent.base for agent in samples.values() if agent.base} == {
         "CodeReviewerAgent": "agent_base.BaseAgent",

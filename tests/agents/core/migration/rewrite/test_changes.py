@@ -151,8 +151,32 @@ def test_a_constructor_between_the_class_and_the_base_keeps_its_own_arguments(tm
         after="class Other(Worker):\n    def __init__(self, path):\n        super().__init__(path)\n",
     )
     after = rewritten(tmp_path, program)
-    assert after.count("super().__init__(config_path=path)") == 1
+    assert after.count('super().__init__(config_path=path, name=v1_name("worker"))') == 1
     assert after.count("super().__init__(path)") == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "",
+            'def __init__(self, config_path="/app/config.json"):\n        super().__init__(config_path=config_path, {})',
+        ),
+        ("def __init__(self):\n    super().__init__()", "super().__init__({})"),
+        ("def __init__(self):\n    super().__init__(name='own')", "super().__init__(name='own')"),
+    ],
+)
+def test_the_name_that_the_wrapped_agent_had_is_written_where_the_class_says_another(
+    tmp_path: Path, before: str, after: str
+) -> None:
+    changed = rewritten(tmp_path, v1(before).replace("Worker", "WorkerAgent"))
+    assert after.format('name=v1_name("worker")') in changed
+    assert "from agents.core.migration.v1 import" in changed
+
+
+def test_two_agents_of_one_file_keep_the_names_of_their_classes(tmp_path: Path) -> None:
+    program = v1("", after="class Other(BaseAgent):\n    def process_task(self, task):\n        return {}\n")
+    assert "v1_name" not in rewritten(tmp_path, program)
 
 
 def test_an_agent_with_state_asks_for_one_task_at_a_time_as_v1_had_it(tmp_path: Path) -> None:
@@ -170,7 +194,7 @@ def test_a_class_with_state_and_no_constructor_gets_one(tmp_path: Path) -> None:
     assert (
         "    '''Counts.'''\n\n"
         '    def __init__(self, config_path="/app/config.json"):\n'
-        "        super().__init__(config_path=None, max_concurrent_tasks=1)\n\n"
+        "        super().__init__(config_path=config_path, max_concurrent_tasks=1)\n\n"
         "    seen = 0\n"
     ) in rewritten(tmp_path, program)
 

@@ -1,0 +1,114 @@
+"""A fleet in tables for people, 80 columns wide. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from rich.table import Table
+from rich.text import Text
+
+from agents.cli.fleet_picture import FleetPicture
+from agents.cli.shown_letters import plain
+from bus.broker import ConsumerState
+from schemas import AgentReport, BreakerReport, HostReport, PoolReport
+
+MEBIBYTE: Final = 1 << 20
+
+ALIKE: Final = 5
+"""More agents of one host than this that do nothing for the same reason are one line: an outage pauses all."""
+
+_TAKING: Final = frozenset((ConsumerState.CONSUMING, ConsumerState.FULL))
+"""A host that holds all that it may takes tasks again by itself."""
+
+Row = Sequence[str]
+
+
+def status_of(picture: FleetPicture) -> Iterator[Table | Text]:
+    """Yield what to print: hosts, model servers, agents that hold tasks or take none, and queues where tasks wait."""
+    yield _table("HOSTS", ("state", "agents", "held", "MiB", "CPU %", "version"), map(_host, picture.hosts.values()))
+    servers = [_server(pool, picture.breakers.get(key)) for key, pool in picture.pools.items()]
+    yield _table("MODEL SERVERS", ("breaker", "slots", "waiting", "tokens/s"), servers)
+    yield from _notes(_server_notes(picture))
+    yield from _agents(list(picture.agents.values()))
+    waiting = [(agent, queue) for agent, queue in picture.queues.items() if queue.ready]
+    if waiting:
+        rows = [(agent, str(queue.ready), str(queue.consumers)) for agent, queue in waiting]
+        yield _table("QUEUES", ("ready", "consumers"), rows)
+
+
+def is_worth_a_line(report: AgentReport) -> bool:
+    """Whether the agent holds tasks, or takes none."""
+    return report.held > 0 or report.consumer not in _TAKING
+
+
+def _agents(reports: Sequence[AgentReport]) -> Iterator[Table | Text]:
+    """Yield those that are worth a line. Where many do nothing for the same reason, they share one."""
+    shown = [report for report in reports if is_worth_a_line(report)]
+    alike = Counter(_standstill(report) for report in shown if not report.held)
+    folded = {still: count for still, count in alike.items() if count > ALIKE}
+    single = [report for report in shown if report.held or _standstill(report) not in folded]
+    if single:
+        columns = ("state", "running", "waiting", "done", "failed", "p95 s")
+        yield _table("AGENTS", columns, map(_agent, single))
+    yield from _notes(f"{_place(report)}: {report.reason}" for report in single if report.reason)
+    yield from _notes(_fold(still, count) for still, count in folded.items())
+    idle = len(reports) - len(shown)
+    told = "1 other agent takes tasks and holds none" if idle == 1 else f"{idle} other agents take tasks and hold none"
+    yield Text(told, style="dim")
+
+
+def _standstill(report: AgentReport) -> tuple[str, str, str | None]:
+    return report.host, report.consumer, report.reason
+
+
+def _fold(still: tuple[str, str, str | None], count: int) -> str:
+    host, state, reason = still
+    because = f": {reason}" if reason else ""
+    return f"{count} agents ({host}) that hold nothing are {state}{because}"
+
+
+def _table(title: str, columns: Iterable[str], rows: Iterable[Row]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column(title)  # a column that may wrap is the first to shrink, and its cells are cut
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    for name, *cells in rows:
+        table.add_row(Text(plain(name), no_wrap=True, overflow="ellipsis"), *(Text(plain(cell)) for cell in cells))
+    return table
+
+
+def _host(report: HostReport) -> Row:
+    held = str(report.held) if report.max_held is None else f"{report.held}/{report.max_held}"
+    memory = f"{report.memory_bytes / MEBIBYTE:.0f}"
+    return report.host, report.state, str(len(report.agents)), held, memory, f"{report.cpu_percent:g}", report.version
+
+
+def _server(pool: PoolReport, breaker: BreakerReport | None) -> Row:
+    speed = "-" if pool.tokens_per_second is None else f"{pool.tokens_per_second:.1f}"
+    slots = f"{pool.active}/{pool.slots}"
+    state = "-" if breaker is None else breaker.state
+    return f"{pool.server} ({pool.host})", state, slots, str(pool.waiting), speed
+
+
+def _server_notes(picture: FleetPicture) -> Iterator[str]:
+    for key, pool in picture.pools.items():
+        breaker = picture.breakers.get(key)
+        if breaker is not None and breaker.reason:
+            yield f"{pool.server} ({pool.host}): {breaker.reason}"
+        if pool.loaded_lanes:
+            yield f"{pool.server} ({pool.host}) has loaded: {', '.join(pool.loaded_lanes)}"
+
+
+def _agent(report: AgentReport) -> Row:
+    failed = sum(count for status, count in report.results.items() if status != "completed")
+    slow = "-" if report.seconds is None else f"{report.seconds.p95:.1f}"
+    done = str(report.results.get("completed", 0))
+    return _place(report), report.consumer, str(report.running), str(report.waiting), done, str(failed), slow
+
+
+def _place(report: AgentReport) -> str:
+    return f"{report.agent} ({report.host})"
+
+
+def _notes(sentences: Iterable[str]) -> Iterator[Text]:
+    return (Text(f"  {plain(sentence)}", style="dim") for sentence in sentences)

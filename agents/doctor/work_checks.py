@@ -1,0 +1,197 @@
+"""What goes on at the broker: consumers, progress, letters that went astray, patience and clocks. Pure."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from agents.core.settings import SettingsError
+from agents.doctor.facts import CheckedAgent, Facts, Row
+from agents.doctor.finding import Finding, broken, ok, warning
+from agents.doctor.topology_checks import named
+
+PREFETCH_PER_SLOT: Final = 10
+"""A consumer that holds this many tasks for each slot keeps them from other hosts, and from the breaker's pause."""
+
+SKEW_SECONDS: Final = 5.0
+"""Deadlines and queue waits compare two clocks; NTP keeps them within milliseconds."""
+
+MILLISECONDS: Final = 1000
+
+
+def check_patience(facts: Facts) -> Iterator[Finding]:
+    """Judge whether each agent's task timeout fits into the broker's acknowledgement timeout."""
+    found = False
+    for agent in facts.agents or [CheckedAgent("any")]:
+        try:
+            facts.settings.patience(agent.task_timeout, agent.name)
+        except SettingsError as error:
+            sentence, _, remedy = str(error).rpartition(": ")
+            found = True
+            yield broken("patience", sentence, remedy)
+    for name, seconds in _timeouts_on_queues(facts):
+        if seconds < facts.settings.consumer_timeout:
+            found = True
+            yield broken(
+                "patience",
+                f"RabbitMQ tears deliveries of {name} away after {seconds:g} s, agents reckon with "
+                f"{facts.settings.consumer_timeout:g} s",
+                f"raise the queue's consumer timeout, or set SUTAZAI_CONSUMER_TIMEOUT={seconds:g}",
+            )
+    if not found:
+        yield ok(
+            "patience", f"task timeouts fit into an acknowledgement timeout of {facts.settings.consumer_timeout:g} s"
+        )
+
+
+def _timeouts_on_queues(facts: Facts) -> Iterator[tuple[str, float]]:
+    for name, row in _task_queues(facts):
+        of_policy = dict(row.get("effective_policy_definition") or ()).get("consumer-timeout")
+        limit = row.get("arguments", {}).get("x-consumer-timeout", of_policy)
+        if limit is not None:
+            yield name, limit / MILLISECONDS
+
+
+def check_prefetch(facts: Facts) -> Iterator[Finding]:
+    """Judge whether anybody takes far more tasks at once than the model has slots."""
+    slots = facts.settings.max_ollama_connections * max(1, len(facts.servers))
+    bound = slots * PREFETCH_PER_SLOT
+    found = [f"MAX_CONCURRENT_TASKS is {facts.settings.max_concurrent_tasks}"] * (
+        facts.settings.max_concurrent_tasks >= bound
+    )
+    if facts.broker.management:
+        queues = {name for name, _ in _task_queues(facts)}
+        found += [
+            f"{row.get('consumer_tag')} takes {row['prefetch_count'] or 'any number'}"
+            for row in facts.broker.management.consumers
+            if row["queue"] in queues and (row["prefetch_count"] >= bound or not row["prefetch_count"])
+        ]
+    if found:
+        yield warning(
+            "prefetch",
+            f"{named(found)} at once, for {slots} slots at the model",
+            f"set MAX_CONCURRENT_TASKS to about {slots * 2}: what a host holds, no other host can work on",
+        )
+    else:
+        yield ok("prefetch", f"prefetch is below {PREFETCH_PER_SLOT} times the {slots} slots")
+
+
+def check_unrouted(facts: Facts) -> Iterator[Finding]:
+    """Judge whether tasks were published for agents that nobody declared."""
+    unrouted = facts.broker.queues.get(facts.settings.topology.unrouted)
+    if unrouted is None:
+        return
+    if unrouted.ready:
+        yield warning(
+            "unrouted",
+            f"{unrouted.ready} tasks in {unrouted.name} are for agents that nobody declared",
+            "`sutazai dlq list --reason unrouted` shows for whom: correct the publisher, or start the agents",
+        )
+    else:
+        yield ok("unrouted", "no task is for an unknown agent")
+
+
+def check_dead_letters(facts: Facts) -> Iterator[Finding]:
+    """Judge whether tasks were given up."""
+    broker, topology = facts.broker, facts.settings.topology
+    if broker.description is None:
+        return
+    infos = {agent: broker.queues.get(topology.dead_queue(agent)) for agent in broker.agents}
+    found = {agent: info.ready for agent, info in infos.items() if info is not None and info.ready}
+    if found:
+        yield warning(
+            "dead-letters",
+            f"given up: {named(f'{count} of {agent}' for agent, count in found.items())}",
+            f"`sutazai dlq list --agent {next(iter(found))}` says why; replay or purge them there",
+        )
+    else:
+        yield ok("dead-letters", "no dead letters")
+
+
+def check_consumers(facts: Facts) -> Iterator[Finding]:
+    """Judge whether somebody consumes every agent's queue.
+
+    A host of several agents shuts their consumers while it holds all that it may; that it is there is seen by the
+    queue in which it hears of arrivals.
+    """
+    broker, topology = facts.broker, facts.settings.topology
+    if broker.description is None:
+        return
+    found = (broker.queues.get(topology.task_queue(agent)) for agent in broker.agents)
+    infos = [info for info in found if info is not None]
+    attended = _attended(facts)
+    idle = [info for info in infos if not info.consumers]
+    alone = [info for info in idle if info.name not in attended]
+    waiting = [f"{info.name} ({info.ready} wait)" for info in alone if info.ready]
+    shut = [] if _holds_tasks(facts) else [info.name for info in idle if info.name in attended]
+    remedy = "start them with `sutazai run`; if they run, a pause or an open breaker is why: see `generation`"
+    if waiting:
+        yield broken("consumers", f"nobody consumes {named(waiting)}", remedy)
+    elif alone:
+        yield warning("consumers", f"nobody consumes {named(info.name for info in alone)}", remedy)
+    if shut:
+        yield warning(
+            "consumers",
+            f"the host of {named(shut)} is there, holds nothing and takes nothing",
+            "an operator's pause or an open breaker is why: see `generation` and the host's log",
+        )
+    if not alone and not shut:
+        yield ok("consumers", f"task queues that nobody attends to: none of {len(infos)}")
+
+
+def _attended(facts: Facts) -> set[str]:
+    """Return the task queues of hosts that hear of arrivals."""
+    topology = facts.settings.topology
+    bindings = facts.broker.management.bindings if facts.broker.management else frozenset()
+    ears = topology.listener_queue("arrivals", "")
+    return {
+        topology.task_queue(key)
+        for exchange, queue, key in bindings
+        if exchange == topology.tasks and queue.startswith(ears)
+    }
+
+
+def _holds_tasks(facts: Facts) -> bool:
+    return any(row.get("messages_unacknowledged") for _, row in _task_queues(facts))
+
+
+def check_progress(facts: Facts) -> Iterator[Finding]:
+    """Judge whether queues with consumers and waiting tasks have moved within the last ten minutes."""
+    if facts.broker.management is None:
+        return
+    stuck = [name for name, row in _task_queues(facts) if _is_stuck(row)]
+    if stuck:
+        yield warning(
+            "progress",
+            f"consumed, and nothing delivered or settled for ten minutes while tasks wait: {named(stuck)}",
+            "see the hosts' logs; restart a host that hangs: its tasks go back to the queue",
+        )
+    else:
+        yield ok("progress", "nothing is stuck")
+
+
+def _is_stuck(row: Row) -> bool:
+    statistics = row.get("message_stats")
+    if not statistics or not row.get("consumers") or not row.get("messages_ready"):
+        return False
+    rates = [statistics.get(name, {}).get("avg_rate") for name in ("deliver_get_details", "ack_details")]
+    return not any(rates) and None not in rates
+
+
+def check_clock(facts: Facts) -> Iterator[Finding]:
+    """Judge whether the broker's clock is ours."""
+    skew = facts.broker.management.skew if facts.broker.management else None
+    if skew is None:
+        return
+    if abs(skew) > SKEW_SECONDS:
+        yield warning(
+            "clock",
+            f"the broker's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} this machine's",
+            "run NTP (chrony, systemd-timesyncd) on both: deadlines and waiting times compare their clocks",
+        )
+    else:
+        yield ok("clock", f"the broker's clock is within {SKEW_SECONDS:g} s of ours")
+
+
+def _task_queues(facts: Facts) -> Iterator[tuple[str, Row]]:
+    rows = facts.broker.management.queues if facts.broker.management else {}
+    names = (facts.settings.topology.task_queue(agent) for agent in facts.broker.agents)
+    return ((name, rows[name]) for name in names if name in rows)

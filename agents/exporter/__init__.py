@@ -1,0 +1,1 @@
+"""One Prometheus endpoint for the whole fleet, fed by the metrics and results exchanges. docs/metrics.md lists it."""

@@ -1,0 +1,81 @@
+"""The exporter: it listens to the fleet and writes the page that Prometheus reads."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from typing import Self
+
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
+from agents.exporter.fleet import SILENT_INTERVALS, Fleet
+from agents.exporter.fleet_metrics import FleetMetrics
+from agents.exporter.labels import Labels
+from agents.exporter.queue_metrics import QueueMetrics
+from agents.exporter.queues import QueueWatch
+from agents.exporter.task_metrics import TaskMetrics
+from bus.broker import LinkState
+from bus.client import Client
+from bus.ending import end_tasks
+from schemas import AgentReport, Report, TaskResult
+
+
+class Exporter:
+    """Listens within `async with`. Counters begin at 0 with it, and each task counts once."""
+
+    def __init__(self, client: Client, *, interval: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """`interval`: seconds between two reports of a host; one that is silent for three disappears."""
+        self._client = client
+        self._labels = Labels()
+        self._fleet = Fleet(SILENT_INTERVALS * interval, clock)
+        self._queues = QueueWatch(client.broker, client.topology, clock)
+        self._registry = CollectorRegistry()
+        self._tasks = TaskMetrics(self._registry, self._labels)
+        self._connected = Gauge(
+            "sutazai_exporter_connected", "1 while the exporter hears the broker.", registry=self._registry
+        )
+        self._registry.register(FleetMetrics(self._fleet, self._labels))
+        self._registry.register(QueueMetrics(self._queues))
+        self._stack = AsyncExitStack()
+        self._ears: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            results = await stack.enter_async_context(self._client.results())
+            reports = await stack.enter_async_context(self._client.reports())
+            self._ears = [
+                asyncio.create_task(self._count(results), name="exporter:results"),
+                asyncio.create_task(self._note(reports), name="exporter:reports"),
+            ]
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await end_tasks(self._ears)
+        await self._stack.aclose()
+
+    @property
+    def connected(self) -> bool:
+        """Whether it hears the fleet."""
+        # One that an alarm blocks brings messages all the same.
+        hears = self._client.broker.links["consuming"] in (LinkState.CONNECTED, LinkState.BLOCKED)
+        return hears and not any(ear.done() for ear in self._ears)
+
+    async def page(self) -> bytes:
+        """Return all metrics in Prometheus's text format."""
+        if self.connected:
+            await self._queues.look(self._labels.agents)
+        else:
+            self._queues.forget()
+        self._connected.set(self.connected)
+        return generate_latest(self._registry)
+
+    async def _count(self, results: AsyncIterator[TaskResult]) -> None:
+        async for result in results:
+            self._tasks.count(result)
+
+    async def _note(self, reports: AsyncIterator[Report]) -> None:
+        async for report in reports:
+            self._fleet.note(report)
+            if isinstance(report, AgentReport):
+                self._tasks.expect(report.agent)

@@ -1,0 +1,26 @@
+"""Saying something to hosts on the control exchange, as programs and operators do."""
+
+from bus.broker import Broker
+from bus.codec import encode_control
+from bus.errors import TopologyError
+from bus.topology import EVERYBODY, Topology
+from schemas import CancelTask, DrainHost, Order
+
+
+async def say(broker: Broker, topology: Topology, word: CancelTask | Order) -> None:
+    """Publish `word` to the hosts of its agent, or to all hosts where it names none.
+
+    Raises:
+        TopologyError: no host has ever started here.
+        PublishTimeout: the broker did not confirm; it is away or blocked.
+    """
+    agent = None if isinstance(word, DrainHost) else word.agent
+    try:
+        await broker.publish(topology.control, agent or EVERYBODY, encode_control(word), mandatory=False)
+    except TopologyError as error:
+        if await broker.queue_info(topology.unrouted) is not None:
+            raise
+        raise TopologyError(
+            f"no host has ever started on this broker (prefix {topology.prefix!r}), so there is nobody to tell: check "
+            "the broker's address and the prefix"
+        ) from error

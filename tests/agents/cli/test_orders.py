@@ -1,0 +1,104 @@
+"""`sutazai pause`, `resume` and `drain`: who obeyed is printed, and who did not is an error."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from agents.cli.orders import Answer, Answers
+from bus.pauses import Cause
+from schemas import TaskStatus
+from tests.support.agent_world import Asker, agent_world
+from tests.support.command_line import Cli, Ran
+from tests.support.program import program, sutazai
+from tests.support.tripping import trip
+from tests.support.waiting import wait_until
+
+
+async def ran(cli: Cli, *arguments: str, url: str) -> Ran:
+    return await asyncio.to_thread(cli, *arguments, "--amqp-url", url)
+
+
+async def test_pausing_and_resuming_print_who_obeyed_and_the_broker_shows_no_consumer(cli: Cli, vhost_url: str) -> None:
+    seldom: dict[str, Any] = {"amqp_url": vhost_url, "health_check_interval": 60}
+    async with (
+        agent_world(Asker(name="asker"), Asker(name="other"), host_name="vm-1", **seldom) as world,
+        agent_world(Asker(name="asker"), host_name="vm-2", **seldom),
+    ):
+
+        async def consumers(agent: str) -> int | None:
+            info = await world.client.broker.queue_info(world.client.topology.task_queue(agent))
+            return None if info is None else info.consumers
+
+        paused = await ran(cli, "pause", "asker", "--reason", "new [/model]", url=vhost_url)
+        assert (paused.code, paused.out) == (0, "paused: asker on vm-1, vm-2\n")
+        assert (await consumers("asker"), await consumers("other")) == (0, 1)
+        assert world.host.consumers[0].reason == "operator: new [/model]"
+        again = await ran(cli, "pause", "--all", "--host", "vm-1", url=vhost_url)
+        assert (again.code, again.out) == (0, "paused: asker on vm-1\npaused: other on vm-1\n")
+        resumed = await ran(cli, "resume", "asker", "other", url=vhost_url)
+        assert (resumed.code, resumed.out) == (0, "resumed: asker on vm-1, vm-2\nresumed: other on vm-1\n")
+        assert (await world.client.ask("asker", "Hi", timeout=10)).status is TaskStatus.COMPLETED
+
+
+async def test_an_agent_that_an_outage_goes_on_pausing_is_told_as_such(cli: Cli, vhost_url: str) -> None:
+    async with agent_world(Asker(name="asker"), amqp_url=vhost_url, breaker_recovery=60) as world:
+        await wait_until(lambda: world.host.consumers[0].state == "consuming", what="the start")
+        trip(world.host.pool.breaker)
+        await wait_until(lambda: world.host.consumers[0].state == "paused", what="the pause")
+        resumed = await ran(cli, "resume", "--all", url=vhost_url)
+    assert resumed.code == 0
+    assert resumed.out.startswith("resumed: asker on host-1 (still paused: the model server does not answer")
+
+
+async def test_a_drained_host_ends_with_exit_code_0(vhost_url: str) -> None:
+    env = {"AMQP_URL": vhost_url, "SUTAZAI_HOST_NAME": "vm-7"}
+    async with program(*sutazai("run", "senior-engineer"), env=env) as host:
+        await host.says("host.started")
+        async with program(*sutazai("drain", "--host", "vm-7", "--reason", "kernel update"), env=env) as running:
+            assert (await running.ends(), running.out) == (0, "draining: vm-7\n")
+        assert await host.ends() == 0
+    assert "kernel update" in host.out + host.err
+
+
+async def test_where_nobody_obeys_that_is_an_error(cli: Cli, vhost_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.cli.orders.ANSWER_SECONDS", 0.3)
+    async with agent_world(Asker(name="asker"), amqp_url=vhost_url, health_check_interval=0.1) as world:
+        unknown = await ran(cli, "pause", "asker", "misspelt", url=vhost_url)
+        assert (unknown.code, unknown.out) == (5, "")
+        assert "no agent 'misspelt' is known" in unknown.sentence
+        assert world.host.consumers[0].reason is None
+        await world.host.consumers[0].pause("operator", Cause.OPERATOR)  # as its reports tell, time and again
+        elsewhere = await ran(cli, "pause", "asker", "--host", "vm-9", url=vhost_url)
+        assert (elsewhere.code, elsewhere.out) == (7, "")
+        assert elsewhere.sentence.startswith("error: no host answered for asker within 0.3 s")
+        nobody = await ran(cli, "drain", "--host", "vm-9", url=vhost_url)
+        assert (nobody.code, nobody.out) == (7, "")
+        assert nobody.sentence.startswith("error: no host answered for vm-9 within 0.3 s")
+
+
+@pytest.mark.parametrize("command", ["pause", "resume"])
+def test_who_is_meant_has_to_be_said_once_and_as_a_name(cli: Cli, command: str) -> None:
+    sentence = f"error: choose what to {command}: the names of agents, or --all"
+    assert [(ran.code, ran.sentence) for ran in (cli(command), cli(command, "a", "--all"))] == [(2, sentence)] * 2
+    misspelt = cli(command, "A b")
+    assert (misspelt.code, "agent = 'A b': use lower-case letters" in misspelt.sentence) == (2, True)
+
+
+def test_all_that_was_named_must_answer_and_what_more_answers_is_told_too() -> None:
+    answers = Answers(["a", "b"])
+    assert [answers.add(Answer("a", "h2")), answers.add(Answer("a", "h1")), answers.add(Answer("a", "h2", "late"))] == [
+        True,
+        True,
+        False,
+    ]
+    assert (answers.is_complete, answers.missing) == (False, ["b"])
+    answers.add(Answer("b", "h1"))
+    assert (answers.is_complete, answers.lines()) == (True, ["a on h1, h2 (late)", "b on h1"])
+
+
+def test_where_nobody_was_named_one_answer_is_enough_and_none_is_not() -> None:
+    answers = Answers([])
+    assert not answers.is_complete
+    answers.add(Answer("vm-1"))
+    assert (answers.is_complete, answers.lines()) == (True, ["vm-1"])

@@ -1,0 +1,228 @@
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from agents.core.settings import load_settings
+from agents.doctor.checks import CHECKS, diagnose
+from agents.doctor.facts import BrokerFacts, CheckedAgent, Facts, Generation, ManagementFacts, Permissions, ServerFacts
+from agents.doctor.finding import Finding, Level, broken, exit_code_of, ok, warning
+from bus.broker import QueueInfo
+from bus.topology import Topology
+
+TASKS = "sutazai.tasks.a"
+TOPOLOGY = Topology()
+PLANS = (TOPOLOGY.shared(), TOPOLOGY.agent("a"))
+QUEUES = [queue for plan in PLANS for queue in plan.queues]
+AGENT = CheckedAgent("a", "tinyllama")
+
+
+def managed(**row: object) -> ManagementFacts:
+    """All as it should be, but for `row` at the task queue."""
+    rows: dict[str, dict[str, Any]] = {
+        queue.name: {"name": queue.name, "type": queue.arguments["x-queue-type"], "arguments": dict(queue.arguments)}
+        for queue in QUEUES
+    }
+    rows[TASKS] |= row
+    return ManagementFacts(
+        exchanges={
+            exchange.name: {"type": "topic", "arguments": exchange.arguments}
+            for plan in PLANS
+            for exchange in plan.exchanges
+        },
+        queues=rows,
+        bindings=frozenset(
+            (binding.exchange, binding.queue, binding.key) for plan in PLANS for binding in plan.bindings
+        ),
+        permissions=Permissions(".*", ".*", ".*"),
+        skew=0.1,
+    )
+
+
+def facts(management: ManagementFacts | None = None, server: ServerFacts | None = None, **settings: object) -> Facts:
+    """All as it should be, but for what is given."""
+    broker = BrokerFacts(
+        "RabbitMQ 4.3 at there",
+        agents=["a"],
+        queues={queue.name: QueueInfo(queue.name, 0, 1) for queue in QUEUES},
+        management=management or managed(),
+    )
+    well = ServerFacts("http://m", version="0.33", installed=[{"name": "tinyllama:latest", "size": 5}], memory=9)
+    return Facts(load_settings(None, **settings), broker, [AGENT], [server or well])
+
+
+def bad(found: Facts) -> list[Finding]:
+    return [finding for finding in diagnose(found) if finding.level is not Level.OK]
+
+
+def only(found: Facts) -> Finding:
+    (finding,) = bad(found)
+    assert finding.remedy
+    return finding
+
+
+def test_where_all_is_well_every_check_says_so_under_its_own_name() -> None:
+    found = replace(facts(), servers=[replace(facts().servers[0], generation=Generation("tinyllama", 0.1, 2.0))])
+    assert [(finding.check, finding.level) for finding in diagnose(found)] == [(name, Level.OK) for name in CHECKS]
+
+
+def test_a_check_that_is_skipped_says_nothing() -> None:
+    assert {finding.check for finding in diagnose(facts(), ["clock", "broker"])} == set(CHECKS) - {
+        "clock",
+        "broker",
+        "generation",
+    }
+
+
+@pytest.mark.parametrize(
+    ("findings", "code"),
+    [
+        ([], 0),
+        ([ok("a", "fine")], 0),
+        ([warning("a", "odd", "do"), ok("b", "fine")], 1),
+        ([broken("a", "bad", "do"), warning("b", "odd", "do")], 2),
+    ],
+)
+def test_the_worst_finding_is_the_exit_code(findings: list[Finding], code: int) -> None:
+    assert exit_code_of(findings) == code
+
+
+def test_of_an_unreachable_broker_only_that_is_said() -> None:
+    found = replace(facts(), broker=BrokerFacts(error="no RabbitMQ answers at x: start it"))
+    assert only(found) == broken("broker", "no RabbitMQ answers at x", "start it")
+    assert not {"topology", "consumers", "permissions", "dead-letters"} & {each.check for each in diagnose(found)}
+
+
+@pytest.mark.parametrize(
+    ("skew", "told"), [(9.0, "9 s ahead of this machine's"), (-70.0, "70 s behind this machine's")]
+)
+def test_a_clock_that_is_off_is_told_with_its_direction(skew: float, told: str) -> None:
+    finding = only(facts(replace(managed(), skew=skew)))
+    assert (finding.check, finding.level) == ("clock", Level.WARNING)
+    assert finding.what.endswith(told)
+
+
+@pytest.mark.parametrize(
+    ("is_attended", "held", "ready", "level"),
+    [
+        (True, 3, 5, Level.OK),
+        (True, 0, 5, Level.WARNING),
+        (False, 3, 5, Level.BROKEN),
+        (False, 3, 0, Level.WARNING),
+    ],
+)
+def test_a_consumer_that_its_full_host_has_shut_is_not_missed(
+    held: int, ready: int, level: Level, *, is_attended: bool
+) -> None:
+    management = managed(messages_unacknowledged=held)
+    ears = {("sutazai.tasks", "sutazai.arrivals.to.h-1", "a")} if is_attended else set()
+    found = facts(replace(management, bindings=management.bindings | ears))
+    queues = dict(found.broker.queues) | {TASKS: QueueInfo(TASKS, ready, 0)}
+    found = replace(found, broker=replace(found.broker, queues=queues))
+    assert [finding.level for finding in CHECKS["consumers"](found)] == [level]
+
+
+def rates(deliver: float | None, ack: float | None) -> Mapping[str, object]:
+    named = {"deliver_get_details": deliver, "ack_details": ack}
+    return {name: {"avg_rate": rate} for name, rate in named.items() if rate is not None}
+
+
+@pytest.mark.parametrize(
+    ("consumers", "ready", "statistics", "is_stuck"),
+    [
+        (1, 1, rates(0.0, 0.0), True),
+        (0, 1, rates(0.0, 0.0), False),
+        (1, 0, rates(0.0, 0.0), False),
+        (1, 1, rates(0.1, 0.0), False),
+        (1, 1, rates(0.0, 0.1), False),
+        (1, 1, rates(0.0, None), False),
+        (1, 1, None, False),
+    ],
+)
+def test_a_queue_is_stuck_where_consumers_let_tasks_wait_and_nothing_moved(
+    consumers: int, ready: int, statistics: object, *, is_stuck: bool
+) -> None:
+    management = managed(consumers=consumers, messages_ready=ready, message_stats=statistics)
+    assert [finding.check for finding in bad(facts(management))] == ["progress"] * is_stuck
+
+
+def test_a_queues_own_consumer_timeout_below_the_settings_is_broken() -> None:
+    by_policy = only(facts(managed(effective_policy_definition={"consumer-timeout": 60_000})))
+    assert (by_policy.check, by_policy.level) == ("patience", Level.BROKEN)
+    assert "away after 60 s, agents reckon with 1800 s" in by_policy.what
+    assert by_policy.remedy.endswith("SUTAZAI_CONSUMER_TIMEOUT=60")
+    fits = facts(managed(effective_policy_definition={"consumer-timeout": 60_000}), consumer_timeout=60)
+    assert not bad(fits)
+
+
+def test_a_deprecated_policy_on_a_queue_of_ours_is_told() -> None:
+    finding = only(facts(managed(effective_policy_definition={"ha-mode": "all"})))
+    assert (finding.check, finding.level) == ("deprecated", Level.WARNING)
+    assert finding.what.endswith(f"ha-mode for {TASKS}")
+
+
+@pytest.mark.parametrize(
+    ("exchange", "told"),
+    [
+        ({"type": "direct"}, "type is direct instead of topic"),
+        ({"type": "topic", "arguments": {}}, "alternate-exchange is absent instead of sutazai.unrouted"),
+    ],
+)
+def test_an_exchange_of_another_kind_is_told(exchange: dict[str, object], told: str) -> None:
+    management = managed()
+    there = dict(management.exchanges) | {"sutazai.tasks": exchange}
+    finding = only(facts(replace(management, exchanges=there)))
+    assert (finding.check, finding.level) == ("topology", Level.BROKEN)
+    assert told in finding.what
+
+
+def test_missing_exchanges_come_before_queues_and_only_the_first_few_are_named() -> None:
+    found = facts(replace(managed(), exchanges={}))
+    missing = next(finding for finding in bad(found) if finding.check == "topology")
+    assert missing.what == "missing: sutazai.results, sutazai.events, sutazai.metrics, sutazai.control and 5 more"
+
+
+def test_a_queue_of_another_type_is_told_where_only_the_broker_names_the_type() -> None:
+    queue = {name: value for name, value in QUEUES[-2].arguments.items() if name != "x-queue-type"}
+    assert not bad(facts(managed(type="classic", arguments=queue)))
+    assert "x-queue-type is quorum instead of classic" in only(facts(managed(type="quorum", arguments=queue))).what
+
+
+def test_rights_are_judged_by_their_patterns() -> None:
+    finding = only(facts(replace(managed(), permissions=Permissions("", r"^sutazai\.(?!results)", "^nothing"))))
+    assert (finding.check, finding.level) == ("permissions", Level.BROKEN)
+    assert finding.what == f"this user may not read {TASKS}, write to sutazai.results"
+    assert not bad(facts(replace(managed(), permissions=None)))
+
+
+def test_an_unlimited_prefetch_counts_as_too_many() -> None:
+    rows = [
+        {"queue": TASKS, "consumer_tag": "greedy", "prefetch_count": 0},
+        {"queue": "another's", "consumer_tag": "foreign", "prefetch_count": 0},
+    ]
+    finding = only(facts(replace(managed(), consumers=rows)))
+    assert finding.what == "greedy takes any number at once, for 2 slots at the model"
+
+
+def test_a_slow_token_is_a_warning_and_one_after_a_slow_load_is_none() -> None:
+    server = facts().servers[0]
+    slow = only(facts(server=replace(server, generation=Generation("tinyllama", 12.0))))
+    assert (slow.check, slow.level) == ("generation", Level.WARNING)
+    assert not bad(facts(server=replace(server, generation=Generation("tinyllama", 0.2, 60.0))))
+
+
+def test_models_that_run_at_once_are_weighed_together() -> None:
+    both = [{"name": "tinyllama:latest", "size": 5}, {"name": "b", "size": 5}]
+    server = ServerFacts("http://m", installed=both, memory=9)
+    agents = [AGENT, CheckedAgent("b", "b")]
+    assert not bad(replace(facts(server=server), agents=agents))
+    two = replace(facts(server=server, models_in_flight=2), agents=agents)
+    assert only(two).check == "memory"
+
+
+def test_a_context_left_to_the_server_is_no_foreign_one_and_no_agent_at_all_is_fine() -> None:
+    loaded = [{"name": "tinyllama:latest", "context_length": 8192}]
+    found = facts(server=replace(facts().servers[0], loaded=loaded))
+    assert not bad(found)
+    assert not bad(replace(found, agents=[]))

@@ -1,0 +1,141 @@
+"""The exporter beside real hosts: what happens in the fleet is on the page."""
+
+import asyncio
+from urllib.parse import urlsplit
+
+import pytest
+
+from agents import BaseAgentV2
+from agents.exporter import queues
+from agents.exporter.exporter import Exporter
+from agents.exporter.queues import KEPT_SECONDS
+from bus.broker import LinkState
+from bus.client import Client
+from bus.codec import encode_result
+from bus.connect import broker_at
+from bus.topology import Topology, result_key
+from schemas import TaskMessage, TaskResult, TaskStatus
+from tests.support.agent_world import Asker, agent_world, memory_url
+from tests.support.clock import FakeClock
+from tests.support.deaf_broker import DeafBroker
+from tests.support.metrics_page import MetricsPage
+from tests.support.proxy import TcpProxy
+from tests.support.tripping import trip
+from tests.support.waiting import wait_until
+
+
+class Local(BaseAgentV2):
+    needs_model = False
+
+    async def process_task(self, task: TaskMessage) -> object:
+        if task.prompt == "fail":
+            raise ValueError("no")
+        return task.prompt
+
+
+@pytest.fixture(params=["memory", "rabbitmq"])
+def amqp_url(request: pytest.FixtureRequest) -> str:
+    return memory_url() if request.param == "memory" else str(request.getfixturevalue("vhost_url"))
+
+
+async def until(exporter: Exporter, clock: FakeClock, name: str, value: float, **labels: str) -> MetricsPage:
+    """Return the first page where a metric has this value; each page is drawn 10 s later by the exporter's clock."""
+    pages: list[MetricsPage] = []
+
+    async def reached() -> bool:
+        clock.now += KEPT_SECONDS
+        pages.append(MetricsPage((await exporter.page()).decode()))
+        return pages[-1](name, **labels) == value
+
+    await wait_until(reached, what=f"{name}{labels} = {value}")
+    return pages[-1]
+
+
+async def test_tasks_hosts_pools_and_queues_of_a_running_fleet_are_on_the_page(amqp_url: str) -> None:
+    clock = FakeClock()
+    async with (
+        agent_world(Asker(name="asker"), Local(name="local"), amqp_url=amqp_url, health_check_interval=0.1) as world,
+        Exporter(world.client, interval=3600, clock=clock) as exporter,
+    ):
+        await world.client.ask("asker", "Hi", timeout=10)
+        await world.client.ask("local", "fail", timeout=10)
+        await until(exporter, clock, "sutazai_tasks_total", 1, agent="local", status="failed")
+        await until(exporter, clock, "sutazai_pool_slots", 2, host="host-1")
+        page = await until(exporter, clock, "sutazai_queue_dead", 1, agent="local")
+    assert page("sutazai_tasks_total", agent="asker", status="completed") == 1
+    assert page.of("sutazai_tokens_total", "direction") == {"in": 10, "out": 4}
+    assert page.of("sutazai_queue_consumers", "agent") == {"asker": 1, "local": 1}
+    assert page.state("sutazai_consumer_state", agent="asker", host="host-1") == ["consuming"]
+    assert page("sutazai_queue_unrouted") == 0
+    assert page("sutazai_exporter_connected") == 1
+
+
+async def test_a_breaker_that_opens_is_on_the_page_within_a_second(amqp_url: str) -> None:
+    clock = FakeClock()
+    async with (
+        agent_world(Asker(name="asker"), amqp_url=amqp_url, health_check_interval=60, breaker_recovery=60) as world,
+        Exporter(world.client, interval=3600, clock=clock) as exporter,
+    ):
+        await until(exporter, clock, "sutazai_breaker_state", 1, state="closed")
+        trip(world.host.pool.breaker)
+        async with asyncio.timeout(1):
+            page = await until(exporter, clock, "sutazai_breaker_state", 1, state="open")
+    assert page("sutazai_breaker_trips_total", host="host-1") == 1
+
+
+async def test_a_result_that_comes_twice_counts_once() -> None:
+    clock = FakeClock()
+    async with agent_world(Local(name="local")) as world, Exporter(world.client, interval=60, clock=clock) as exporter:
+        topology = world.client.topology
+        for task_id, redelivered in (("one", False), ("one", True), ("two", True)):
+            done = TaskResult(task_id=task_id, status=TaskStatus.COMPLETED, agent="local", redelivered=redelivered)
+            key = result_key("local", done.status)
+            await world.client.broker.publish(topology.results, key, encode_result(done), mandatory=False)
+        await world.client.ask("local", "last", timeout=10)
+        await until(exporter, clock, "sutazai_task_processing_seconds_count", 3, agent="local")
+
+
+async def test_a_host_that_is_silent_for_three_intervals_leaves_the_page_and_its_agents_queues_stay() -> None:
+    clock = FakeClock()
+    async with agent_world(Local(name="local")) as world, Exporter(world.client, interval=60, clock=clock) as exporter:
+        page = await until(exporter, clock, "sutazai_queue_consumers", 1, agent="local")
+        assert page("sutazai_tasks_total", agent="local", status="failed") == 0
+        await world.host.stop()
+        await until(exporter, clock, "sutazai_queue_consumers", 0, agent="local")
+        clock.now += 200
+        page = MetricsPage((await exporter.page()).decode())
+    assert not [sample for sample in page.samples if "host" in sample.labels]
+    assert page("sutazai_queue_consumers", agent="local") == 0
+
+
+async def test_an_exporter_without_its_broker_says_so_shows_no_queues_and_comes_back(
+    vhost_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queues, "LOOK_SECONDS", 0.5)
+    clock, parts = FakeClock(), urlsplit(vhost_url)
+    async with (
+        agent_world(Local(name="local"), amqp_url=vhost_url, health_check_interval=0.1),
+        TcpProxy(parts.hostname or "", parts.port or 0) as proxy,
+        broker_at(proxy.url_for(vhost_url), "exporter", "test", patience=10) as broker,
+        Exporter(Client(broker), interval=3600, clock=clock) as exporter,
+    ):
+        await until(exporter, clock, "sutazai_queue_consumers", 1, agent="local")
+        assert exporter.connected
+        await proxy.refuse()
+        page = await until(exporter, clock, "sutazai_exporter_connected", 0)
+        assert not exporter.connected
+        assert page.of("sutazai_queue_ready", "agent") == {}
+        await proxy.heal()
+        await until(exporter, clock, "sutazai_exporter_connected", 1)
+        await until(exporter, clock, "sutazai_queue_consumers", 1, agent="local")
+
+
+async def test_queues_that_cannot_be_looked_at_now_are_not_told_from_before() -> None:
+    clock, topology = FakeClock(), Topology()
+    async with DeafBroker("exporter-deaf") as broker, Exporter(Client(broker), interval=60, clock=clock) as exporter:
+        await broker.declare(topology.shared())
+        await until(exporter, clock, "sutazai_queue_unrouted", 0)
+        broker.link = LinkState.CONNECTING
+        page = MetricsPage((await exporter.page()).decode())
+    assert page("sutazai_queue_unrouted") is None
+    assert page("sutazai_exporter_connected") == 0
