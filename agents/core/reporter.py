@@ -162,7 +162,8 @@ class Reporter:
         self._announce(self._host, self._drafts.pool(server))
 
     def _tell_consumer(self, agent: BaseAgentV2, consumer: Consumer, state: ConsumerState) -> None:
-        tell = log.warning if state is ConsumerState.LOST else log.info
+        # Starts, pauses and stops are the host's, which tells them once for all its agents.
+        tell = log.warning if state is ConsumerState.LOST else log.info if consumer.losses else log.debug
         tell("agent.consumer", agent=agent.name, state=state.value, losses=consumer.losses)
         try:
             report = self._drafts.agent(agent, consumer, ollama_healthy=bool(self._answers))

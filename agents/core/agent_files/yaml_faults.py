@@ -24,7 +24,7 @@ _WORDS: Final = (
     ("did not find expected", _INDENTED),
     ("but found", _INDENTED),
 )
-"""Parts of what the YAML readers, that in C and that in Python, say, and what that means to people; the first counts."""
+"""Parts of what the YAML readers in C and in Python say, and what that means to people; the first that fits counts."""
 
 
 def yaml_fault(error: yaml.YAMLError, text: str) -> str:

@@ -4,7 +4,6 @@ from typing import Any, Final
 
 from schemas import TaskMessage
 
-
 _UNTYPED: Final = TaskMessage.model_fields["type"].default
 """What stands in `type` where the sender gave none: on the wire the two are the same."""
 

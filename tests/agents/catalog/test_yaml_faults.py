@@ -8,6 +8,8 @@ from agents.core.catalog import AgentFileError, read_agent_file
 from tests.support.agent_files import written
 
 INDENTED = "this begins in another column than the lines it belongs to: use the same number of spaces"
+BEHIND = "text goes on behind a closing quote: put the whole in quotes of the other kind"
+OPENED = "is opened here and not closed, or a comma is missing: put"
 HEAD = "---\ndescription: Works\n"
 
 
@@ -21,21 +23,18 @@ HEAD = "---\ndescription: Works\n"
         ("category: *a", "line 3 of the file: a `*` cannot begin a text: put the text in quotes: 'category: *a'"),
         (
             "category: 'a'b",
-            "line 3 of the file: text goes on behind a closing quote: put the whole in quotes of the other kind: "
-            "\"category: 'a'b\"",
+            f"line 3 of the file: {BEHIND}: \"category: 'a'b\"",
         ),
         ("options:\n  top_k: 1\n   top_p: 1", f"line 5 of the file: {INDENTED}: '   top_p: 1'"),
         ("options:\n   top_k: 1\n  top_p: 1", f"line 5 of the file: {INDENTED}: '  top_p: 1'"),
         ('category: "a\ntier: opus', "line 3 of the file: a quote is opened here and not closed: 'category: \"a'"),
         (
             "examples: [a, b\ntier: opus",
-            "line 3 of the file: a bracket is opened here and not closed, or a comma is missing: put `[...]` in quotes: "
-            "'examples: [a, b'",
+            f"line 3 of the file: a bracket {OPENED} `[...]` in quotes: 'examples: [a, b'",
         ),
         (
             "options: {a: 1\ntier: opus",
-            "line 3 of the file: a brace is opened here and not closed, or a comma is missing: put `{...}` in quotes: "
-            "'options: {a: 1'",
+            f"line 3 of the file: a brace {OPENED} `{{...}}` in quotes: 'options: {{a: 1'",
         ),
         (
             "category\ntier: opus",

@@ -1,5 +1,4 @@
 import asyncio
-import io
 import json
 import re
 import shlex
@@ -21,6 +20,7 @@ from tests.support.command_line import Cli
 from tests.support.program import ended
 
 AGENTS = load_catalog()
+LIST_EXAMPLES = re.findall(r"^ +sutazai (agents list .*)$", command.list_agents.__doc__ or "", re.MULTILINE)
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_a_description_has_its_room_also_beside_long_names(width: int, cells: in
         assert any(line.rstrip().endswith(wanted) or wanted in line for line in lines), agent.name
 
 
-@pytest.mark.parametrize("words", re.findall(r"^ +sutazai (agents list .*)$", command.list_agents.__doc__ or "", re.M))
+@pytest.mark.parametrize("words", LIST_EXAMPLES)
 def test_the_examples_of_the_list_find_something(cli: Cli, words: str) -> None:
     ran = cli(*shlex.split(words))
     assert (ran.code, ran.err) == (0, "")

@@ -144,7 +144,7 @@ def test_faults_of_settings_and_arguments_are_told_as_such(tmp_path: Path) -> No
 INITS = [
     "",
     "def __init__(self): super().__init__()",
-    "def __init__(self, config_path='c'): super().__init__(config_path)",
+    "def __init__(self, config_path='/app/config.json'): super().__init__(config_path)",
 ]
 
 
@@ -157,7 +157,7 @@ def test_a_rewritten_sample_starts_every_way_under_the_name_it_had_wrapped(
     wrapped = agent_by_path(folder, {})
     _rewrite(file)
     monkeypatch.chdir(folder)
-    (kind,) = [word for word in re.findall(r"^class (\w+)\(BaseAgentV2\)", file.read_text(), re.MULTILINE)]
+    (kind,) = re.findall(r"^class (\w+)\(BaseAgentV2\)", file.read_text(), re.MULTILINE)
     module = shutil.copy(file, folder / f"{sample.replace('-', '_')}_rewritten.py")
     started = _started(f"{folder}/", str(file), f"{Path(module).stem}:{kind}")
     assert {agent.name for agent in started} == {wrapped.name} == {sample.replace("_", "-")}

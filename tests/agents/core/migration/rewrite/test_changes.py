@@ -160,7 +160,7 @@ def test_a_constructor_between_the_class_and_the_base_keeps_its_own_arguments(tm
     [
         (
             "",
-            'def __init__(self, config_path="/app/config.json"):\n        super().__init__(config_path=config_path, {})',
+            'self, config_path="/app/config.json"):\n        super().__init__(config_path=config_path, {})',
         ),
         ("def __init__(self):\n    super().__init__()", "super().__init__({})"),
         ("def __init__(self):\n    super().__init__(name='own')", "super().__init__(name='own')"),
