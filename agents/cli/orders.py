@@ -48,7 +48,9 @@ class Answers:
         self._places: defaultdict[str, dict[str, str]] = defaultdict(dict)
 
     def add(self, answer: Answer) -> bool:
-        """Take in what a report tells; whether nobody has answered from there before."""
+        """Take in what a report tells; whether it is of who was meant, and nobody has answered from there before."""
+        if self._awaited and answer.name not in self._awaited:
+            return False
         places = self._places[answer.name]
         is_news = answer.place not in places
         places[answer.place] = answer.note

@@ -102,3 +102,9 @@ def test_where_nobody_was_named_one_answer_is_enough_and_none_is_not() -> None:
     assert not answers.is_complete
     answers.add(Answer("vm-1"))
     assert (answers.is_complete, answers.lines()) == (True, ["vm-1"])
+
+
+def test_who_was_not_meant_has_not_obeyed() -> None:
+    answers = Answers(["a"])
+    assert not answers.add(Answer("b", "h1"))
+    assert (answers.is_complete, answers.lines()) == (False, [])
