@@ -154,12 +154,13 @@ def test_a_rewritten_sample_starts_every_way_under_the_name_it_had_wrapped(
 ) -> None:
     folder = Path(shutil.copytree(SAMPLES / sample, tmp_path / sample))
     (file,) = folder.glob("a*.py")
-    wrapped = agent_by_path(folder, {})
+    wrapped = agent_by_path(SAMPLES / sample, {})
     _rewrite(file)
     monkeypatch.chdir(folder)
     (kind,) = re.findall(r"^class (\w+)\(BaseAgentV2\)", file.read_text(), re.MULTILINE)
     module = shutil.copy(file, folder / f"{sample.replace('-', '_')}_rewritten.py")
     started = _started(f"{folder}/", str(file), f"{Path(module).stem}:{kind}")
+    assert not any(isinstance(agent, LegacyAgentWrapper) for agent in started)
     assert {agent.name for agent in started} == {wrapped.name} == {sample.replace("_", "-")}
     monkeypatch.setenv("AGENT_NAME", "from-outside")
     assert [agent.name for agent in _started(str(file))] == ["from-outside"]

@@ -13,6 +13,8 @@ from agents.core.migration.syntax import Function, dotted
 _ALIKE: Final = frozenset({"id", "agent", "type", "data", "priority", "stream", "options", "metadata"})
 """Fields that a task has in both generations, with the same value. Others were filled from `data`, or are no texts."""
 
+_GOT_OTHERWISE: Final = frozenset({"type"})
+"""Of these, what `get` takes for missing where nobody gave it, which a TaskMessage does not."""
 
 _NOT_RAISED: Final = frozenset(
     {"KeyError", "IndexError", "LookupError", "ValueError", "TypeError", "AttributeError", "json.JSONDecodeError"}
@@ -61,7 +63,7 @@ def _is_alike(use: ast.Name, family: Family) -> bool:
         case ast.Attribute(attr="get"):
             call = family.around.parent(parent)
             asked = call.args[0] if isinstance(call, ast.Call) and call.args else None
-            return isinstance(asked, ast.Constant) and asked.value in _ALIKE
+            return isinstance(asked, ast.Constant) and asked.value in _ALIKE - _GOT_OTHERWISE
         case ast.Call(func=ast.Attribute(value=ast.Name(id="self"), attr=name)):
             methods = [method for _, method in family.methods() if method.name == name]
             return bool(methods) and all(use.id in _task_names(method) for method in methods)

@@ -63,7 +63,9 @@ def test_what_is_imported_and_not_here_is_told_and_wrapped_needs_it(tmp_path: Pa
     agent = only(tmp_path / "words", v1("", before=before))
     assert (agent.wraps, agent.needs) == (True, ("not_here", "not_there"))
     assert any("not_here is not installed here" in str(each) for each in agent.findings)
-    assert "needs not_here, not_there" in page_of(run_migration_report(tmp_path / "words"))
+    report = run_migration_report(tmp_path / "words")
+    assert "needs not_here, not_there" in page_of(report)
+    assert "unchanged until then" not in str(report)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from agents.core.migration.lineage import Lineages
 from agents.core.migration.rewrite.rewriting import LeftAlone, Refused, Rewritten, rewrite_file
 from schemas import TaskResult, TaskStatus
-from tests.agents.core.migration.programs import SAMPLES, loaded, rewriting_of, run_v2, told, v1
+from tests.agents.core.migration.programs import SAMPLES, loaded, rewriting_of, rewritten, run_v2, told, v1
 from tests.agents.core.migration.rewrite.sample_tasks import TASKS
 
 REFUSED = {"faq-bot": "agent.py", "glossary-keeper": "agent.py", "release-notes": "agent.py", "translator": "agent.py"}
@@ -71,6 +71,15 @@ def test_every_refused_sample_names_line_and_reason(name: str) -> None:
     assert isinstance(outcome, Refused)
     lines = len(outcome.path.read_text().splitlines())
     assert all(1 < spot.line <= lines and len(spot.message) > 20 for spot in outcome.reasons)
+
+
+def test_a_rewritten_agent_gets_its_own_type_where_the_sender_gave_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after = rewritten(tmp_path, v1("def process_task(self, task):\n    return {'a': task.get('type', 'add')}"))
+    agent = loaded(after, "new", monkeypatch)["Worker"]()
+    assert told(run_v2(agent, {"prompt": "x"})) == {"a": "add"}
+    assert told(run_v2(agent, {"prompt": "x", "type": "sort"})) == {"a": "sort"}
 
 
 def test_the_service_is_left_alone() -> None:

@@ -91,6 +91,7 @@ def test_an_error_among_the_results_is_told_as_v1_did(tmp_path: Path, lines: str
         "self.elsewhere(task)",
         "self.fine(task)",
         "task.pop('id')",
+        "task.get('type', 'add')",
     ],
 )
 def test_a_task_that_is_used_as_a_dict_stays_one(tmp_path: Path, use: str) -> None:
