@@ -87,7 +87,8 @@ async def test_an_agent_that_nobody_has_started_is_asked_again_later() -> None:
     async with agent_world(Boss(to="nobody", max_concurrent_tasks=1), max_attempts=1) as world:
         result = await ended(world)
     assert (result.status, code_of(result)) == (TaskStatus.FAILED, "retryable")
-    assert "agent 'nobody' could not be asked: no agent 'nobody' is known to this broker, where no queue" in str(result.error)
+    told = str(result.error)
+    assert "agent 'nobody' could not be asked: no agent 'nobody' is known to this broker, where no queue" in told
 
 
 async def test_rules_that_nobody_reads_are_refused() -> None:
