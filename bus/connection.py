@@ -143,9 +143,7 @@ class Connection:
         heartbeat = {} if "heartbeat" in URL(url).query else {"heartbeat": HEARTBEAT_SECONDS}
         try:
             async with asyncio.timeout(timeout):
-                return await aio_pika.connect(
-                    str(URL(url).update_query(heartbeat)), client_properties=dict(self._properties)
-                )
+                return await _opened(URL(url).update_query(heartbeat), self._properties)
         except (*LOST, TimeoutError, ValueError) as error:
             raise connect_error(error, url) from error
 
@@ -255,3 +253,17 @@ async def close_quietly(channel: AbstractChannel) -> None:
     with contextlib.suppress(ConnectionLost), mapped_errors("closing a channel"):
         async with asyncio.timeout(2):
             await channel.close()
+
+
+async def _opened(url: URL, properties: Mapping[str, str]) -> AbstractConnection:
+    """Do what `aio_pika.connect` does, and close what could not be opened.
+
+    Else the library does that when the object is freed, be it after the end of the loop, which is then complained of.
+    """
+    connection = aio_pika.Connection(url, client_properties=dict(properties))
+    try:
+        await connection.connect()
+    except BaseException:
+        await connection.close()
+        raise
+    return connection

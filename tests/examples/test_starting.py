@@ -60,6 +60,6 @@ def test_the_readme_has_the_command_of_every_example() -> None:
 @pytest.mark.parametrize("example", OWN)
 def test_it_is_short_enough_to_be_read_and_copied(example: str) -> None:
     text = (EXAMPLES / example).read_text()
-    assert len(text.splitlines()) < 120
+    assert len(text.splitlines()) < 130
     assert "noqa" not in text
     assert f"python examples/{example}" in text.split('"""')[1]

@@ -76,7 +76,7 @@ async def test_a_task_is_submitted_as_it_is_returned(world: World) -> None:
 
 
 async def test_an_unknown_agent_is_named_with_a_remedy(world: World) -> None:
-    with pytest.raises(UnknownAgent, match=r"'stranger'.*sutazai run stranger"):
+    with pytest.raises(UnknownAgent, match=r"'stranger'.*check the name, or start it"):
         await world.client.submit("stranger", "x")
     assert await world.ready(world.topology.unrouted) == 0
 

@@ -194,7 +194,7 @@ async def test_a_stream_that_was_left_says_so_at_once(world: World) -> None:
 
 
 async def test_an_unknown_agent_is_told_before_anything_is_made(world: World) -> None:
-    with pytest.raises(UnknownAgent, match="sutazai run stranger"):
+    with pytest.raises(UnknownAgent, match="no agent 'stranger'"):
         async with world.client.stream("stranger", "x"):
             pass
     with pytest.raises(ValueError, match="prompt"):
