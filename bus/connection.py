@@ -39,10 +39,16 @@ BLOCK_CHECK_SECONDS: Final = 0.5
 """How often a connection looks whether to log that the broker has blocked it: aio-pika has no callback for that."""
 
 
-def back_off(attempt: int, draw: Callable[[], float] = random.random) -> float:
+def back_off(
+    attempt: int,
+    draw: Callable[[], float] = random.random,
+    *,
+    first: float = FIRST_PAUSE_SECONDS,
+    longest: float = LONGEST_PAUSE_SECONDS,
+) -> float:
     """Return the seconds before attempt number `attempt` to connect again: doubling, capped, with jitter."""
-    longest: float = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(attempt, 16))
-    return longest * (0.5 + draw() / 2)
+    pause: float = min(longest, first * 2 ** min(attempt, 16))
+    return pause * (0.5 + draw() / 2)
 
 
 class Connection:

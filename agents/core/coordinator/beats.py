@@ -4,9 +4,11 @@ import heapq
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Final
 
 from agents.core.base_agent_v2 import BaseAgentV2
+from bus.connection import back_off
 
 FIRST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 60.0
@@ -64,7 +66,5 @@ def next_beat(first: float, interval: float, now: float) -> float:
 
 def pauses(draw: Callable[[], float]) -> Iterator[float]:
     """Yield the seconds before each further try: between half and the whole of a length that doubles to its longest."""
-    length = FIRST_PAUSE_SECONDS
-    while True:
-        yield length * (0.5 + draw() / 2)
-        length = min(2 * length, LONGEST_PAUSE_SECONDS)
+    for attempt in count():
+        yield back_off(attempt, draw, first=FIRST_PAUSE_SECONDS, longest=LONGEST_PAUSE_SECONDS)
