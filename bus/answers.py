@@ -4,10 +4,11 @@ from collections import OrderedDict
 from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final
 
 from bus.asker import Asker
 from bus.message import Message
+from bus.remembering import remember
 from bus.result_log import result_of
 from bus.shelf import Shelf
 from schemas import TaskResult
@@ -17,8 +18,6 @@ REMEMBERED: Final = 1_000
 
 WAITING_MOST: Final = 100
 """Askers of one task that is away on the ladder; the queue it comes back to says nothing of them."""
-
-V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class Answers:
     def expect(self, key: str, asker: Asker) -> None:
         """Remember who waits for a task that is away on the ladder; the longest waiting go beyond the bound."""
         waiting = self._waiting.get(key, {}) | {asker: None}
-        _remember(self._waiting, key, dict(list(waiting.items())[-WAITING_MOST:]))
+        remember(self._waiting, key, dict(list(waiting.items())[-WAITING_MOST:]), REMEMBERED)
 
     def expected(self, key: str) -> tuple[Asker, ...]:
         """Return who waits beside those whose messages are in hand."""
@@ -56,7 +55,7 @@ class Answers:
     def keep(self, key: str, result: TaskResult, told: frozenset[Asker]) -> None:
         """Remember a terminal result and who has been told it. One that is too large is only known to exist."""
         self._waiting.pop(key, None)
-        _remember(self._ends, key, _End(result.timestamp, told))
+        remember(self._ends, key, _End(result.timestamp, told), REMEMBERED)
         self._shelf.put(self._agent, key, result.model_dump_json().encode())
 
     def result(self, key: str) -> TaskResult | None:
@@ -73,10 +72,3 @@ class Answers:
         """Whether somebody was told the result when the task ended."""
         end = self._ends.get(key)
         return end is not None and asker in end.told
-
-
-def _remember(memory: OrderedDict[str, V], key: str, value: V) -> None:
-    memory[key] = value
-    memory.move_to_end(key)
-    if len(memory) > REMEMBERED:
-        memory.popitem(last=False)

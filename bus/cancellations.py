@@ -3,6 +3,8 @@
 from collections import OrderedDict
 from typing import Final
 
+from bus.remembering import remember
+
 REMEMBERED: Final = 10_000
 """Cancelled tasks that are remembered: those that wait in a queue or on the ladder are met only later."""
 
@@ -15,10 +17,7 @@ class Cancellations:
 
     def add(self, task_id: str, reason: str | None) -> None:
         """Remember one; the oldest is forgotten beyond REMEMBERED."""
-        self._reasons[task_id] = reason
-        self._reasons.move_to_end(task_id)
-        if len(self._reasons) > REMEMBERED:
-            self._reasons.popitem(last=False)
+        remember(self._reasons, task_id, reason, REMEMBERED)
 
     def __contains__(self, task_id: str) -> bool:
         return task_id in self._reasons

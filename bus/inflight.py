@@ -5,19 +5,17 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final
 
 from bus.asker import Asker, asker_of
 from bus.codec import IncomingTask
 from bus.envelope import Envelope
 from bus.fingerprint import fingerprint
 from bus.message import Delivery, Message
+from bus.remembering import remember
 from schemas import TaskMessage
 
 _FOR_EVER: Final = sys.maxsize
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 REMEMBERED: Final = 1_000
 """Ended tasks that are remembered. A redelivery comes within seconds of a reconnect, so this is plenty."""
@@ -173,19 +171,19 @@ class InFlight:
     def give_back(self, entry: Entry) -> None:
         """Note that this task goes back to its queue by our own will, and may come again."""
         self.forget(entry)
-        _remember(self._returned, entry.incoming.key, entry.copies)
+        remember(self._returned, entry.incoming.key, entry.copies, REMEMBERED)
         self._recognise_later(entry)
 
     def _note_end(self, entry: Entry, copies: int, *, acknowledged: bool) -> None:
         self.forget(entry)
         key = entry.incoming.key
-        _remember(self._ended, key, max(copies, self._ended.get(key, -1)))
+        remember(self._ended, key, max(copies, self._ended.get(key, -1)), REMEMBERED)
         if not acknowledged:
             self._recognise_later(entry)
 
     def _recognise_later(self, entry: Entry) -> None:
         if entry.incoming.anonymous:
-            _remember(self._anonymous, fingerprint(entry.message), _identity(entry.incoming))
+            remember(self._anonymous, fingerprint(entry.message), _identity(entry.incoming), REMEMBERED)
 
     def forget(self, entry: Entry) -> None:
         """Note that this task is not held here any more, and may come again."""
@@ -195,10 +193,3 @@ class InFlight:
 
 def _identity(incoming: IncomingTask) -> _Identity:
     return _Identity(incoming.task.id, incoming.task.created_at, incoming.key)
-
-
-def _remember(memory: OrderedDict[K, V], key: K, value: V) -> None:
-    memory[key] = value
-    memory.move_to_end(key)
-    while len(memory) > REMEMBERED:
-        memory.popitem(last=False)

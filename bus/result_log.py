@@ -9,6 +9,7 @@ import structlog
 from bus import codec
 from bus.errors import DecodeError
 from bus.message import Message
+from bus.remembering import remember
 from schemas import TaskResult
 
 log = structlog.get_logger(__name__)
@@ -30,9 +31,7 @@ class SeenTasks:
         """Remember the task of a result; False where it is there already."""
         if result.task_id in self._ids:
             return False
-        self._ids[result.task_id] = None
-        if len(self._ids) > SEEN_REMEMBERED:
-            self._ids.popitem(last=False)
+        remember(self._ids, result.task_id, None, SEEN_REMEMBERED)
         return True
 
 

@@ -5,6 +5,8 @@ from collections import OrderedDict
 from contextlib import suppress
 from typing import Final
 
+from bus.remembering import remember
+
 REMEMBERED: Final = 10_000
 """Words that are remembered. Most are of deliveries that go to other hosts and are never asked for here."""
 
@@ -29,12 +31,9 @@ class Returns:
     def note(self, *digests: str) -> None:
         """Remember words."""
         for digest in digests:
-            self._heard[digest] = None
-            self._heard.move_to_end(digest)
+            remember(self._heard, digest, None, REMEMBERED)
             if digest in self._waiting:
                 self._waiting[digest].set()
-        while len(self._heard) > REMEMBERED:
-            self._heard.popitem(last=False)
 
     def latest(self) -> tuple[str, ...]:
         """Return the latest words, for a host that has heard none."""
