@@ -67,9 +67,9 @@ docs: $(VENV)/.dev ## Write docs/cli.md anew from the command line's own help
 	@$(BIN)/python -m typer agents.cli.main utils docs --name sutazai --title "The command line" --output docs/cli.md
 
 lock: ## Rewrite the locks from pyproject.toml (needs uv)
-	uv pip compile -q --universal --generate-hashes --python-version 3.11 --extra local --extra fast --extra migrate --extra exporter --group build \
+	uv pip compile -q --universal --generate-hashes --python-version 3.11 --extra local --extra fast --extra migrate --extra exporter --extra otel --group build \
 		pyproject.toml -o requirements/run.lock
-	uv pip compile -q --universal --generate-hashes --python-version 3.11 --extra local --extra fast --extra migrate --extra exporter --group dev \
+	uv pip compile -q --universal --generate-hashes --python-version 3.11 --extra local --extra fast --extra migrate --extra exporter --extra otel --group dev \
 		-c requirements/run.lock pyproject.toml -o requirements/dev.lock
 
 clean: ## Remove .venv and everything made by tools
