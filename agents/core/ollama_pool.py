@@ -20,7 +20,9 @@ from agents.core.model.pool_queue import pool_queue
 from agents.core.model.requests import ModelRequest, chat_request, generate_request
 from agents.core.model.server import BreakerFactory, make_servers
 from agents.core.model.server_url import url_from_environment
+from agents.core.model.server_watch import ServerWatch
 from agents.core.model.servers import ServerGroup
+from agents.core.model.spans import traced_completion, traced_embeddings
 from agents.core.model.task_scope import OnChunk, current_priority, current_scope
 from agents.core.model.timeouts import ModelTimeouts
 from agents.core.model.warmer import warm
@@ -51,6 +53,7 @@ class OllamaConnectionPool:
         lanes_in_flight: models that run at once at a server, beside those that it holds in memory together.
         auto_pull: pull a missing model, once; without it a missing model raises ModelNotFound.
         preload_models: loaded in the background from the start on.
+        watch: hold one idle connection to each server, which tells of its death while nobody asks it anything.
         transport: how bytes reach the servers, for tests.
         client_factory: makes a connection's client from a server's address, in place of timeouts and transport.
         clock: monotonic seconds.
@@ -78,6 +81,7 @@ class OllamaConnectionPool:
         lanes_in_flight: int = 1,
         auto_pull: bool = True,
         preload_models: Sequence[str] = (),
+        watch: bool = False,
         transport: Transport | None = None,
         client_factory: Callable[[str], OllamaClient] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -113,12 +117,15 @@ class OllamaConnectionPool:
         )
         self._cleanup_interval = cleanup_interval
         self._preload_models = [resolve_model(model) for model in preload_models]
+        self._watches = [ServerWatch(server, clock=clock) for server in servers] if watch else []
         self._is_closed = False
 
     async def __aenter__(self) -> Self:
         if self._is_closed:
             raise ModelPoolClosed("a closed pool cannot be opened again: make a new one")
         self._engine.open(self.safe_url, self._cleanup_interval)
+        for watch in self._watches:
+            self._engine.own(watch.run(), "model-server-watch")
         for server in self.servers if self._preload_models else ():
             work = warm(self._preload_models, server.name, self.preload, asyncio.sleep)
             self._engine.own(work, f"ollama-pool-warmer {server.name}")
@@ -185,7 +192,7 @@ class OllamaConnectionPool:
         asked = replace(request, model=self._resolve(request.model))
 
         async def operation(client: OllamaClient, is_loaded: bool) -> Completion:
-            return await client.complete(asked, call.noting(listener), is_loaded=is_loaded)
+            return await traced_completion(client, asked, call.noting(listener), is_loaded=is_loaded)
 
         call = self._call(operation, asked.model, asked.options, priority)
         completion = await self._engine.run(call)
@@ -202,7 +209,7 @@ class OllamaConnectionPool:
         name = self._resolve(model)
 
         async def operation(client: OllamaClient, _is_loaded: bool) -> Embeddings:
-            return await client.embed(name, [text])
+            return await traced_embeddings(client, name, text)
 
         call = self._call(operation, name, {})
         result = await self._engine.run(call)

@@ -22,6 +22,13 @@ class OllamaPort:
         (self._port,) = free_ports(1)
         self._server: asyncio.Server | None = None
         self._links: set[asyncio.Task[None]] = set()
+        self.hangs_up = False
+        """Whether it closes each connection at once, as a proxy in a hurry."""
+
+    @property
+    def links(self) -> int:
+        """How many connections are open."""
+        return len(self._links)
 
     @property
     def url(self) -> str:
@@ -63,7 +70,7 @@ class OllamaPort:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            while line := await reader.readline():
+            while not self.hangs_up and (line := await reader.readline()):
                 method, path, _ = line.decode().split()
                 response = await self._asked(method, path, await _body(reader), reader)
                 await _send(writer, response)

@@ -23,5 +23,6 @@ def make_pool(settings: Settings) -> OllamaConnectionPool:
         timeouts=settings.model_timeouts,
         lanes_in_flight=settings.models_in_flight,
         preload_models=settings.preload_models,
+        watch=True,
         breaker=lambda name: breaker_of(settings, f"ollama {name}"),
     )

@@ -18,6 +18,9 @@ log = structlog.get_logger(__name__)
 SHORTEST_WAIT_SECONDS: Final = 0.05
 """Between two looks at a breaker that says it is time, while another probe is still out."""
 
+LOOK_SECONDS: Final = 1.0
+"""Between two questions to a server whose circuit is open whether it answers at all; each costs it next to nothing."""
+
 OVERLOAD_SECONDS: Final = 1.0
 """Between a probe that the server was too busy for and the next, where it does not say how long."""
 
@@ -81,24 +84,22 @@ class Recovery:
     async def _until_time(self, server: ModelServer) -> None:
         """Wait until the breaker lets a probe through.
 
-        Where that takes several recovery times, it is looked about once in each whether a server that did not answer
-        at all does again. Only that change brings the probe forward: a wedged server may answer all along.
+        Meanwhile it is looked about whether a server that did not answer at all does again. Only that change brings
+        the probe forward: a wedged server may answer all along.
         """
-        wait, recovery = server.breaker.time_until_retry, max(server.breaker.recovery_timeout, SHORTEST_WAIT_SECONDS)
-        parts = round(wait / recovery)
-        if parts <= 1:
-            await self._sleep(max(wait, SHORTEST_WAIT_SECONDS))
+        if server.breaker.time_until_retry <= LOOK_SECONDS:
+            await self._sleep(max(server.breaker.time_until_retry, SHORTEST_WAIT_SECONDS))
             return
         was_there = True
         while (left := server.breaker.time_until_retry) > 0:
             is_there = await server.is_there()
             if is_there and not was_there:
-                log.info("model.answers_again", url=server.name, early=round(left, 1))
+                log.info("model.answers_again", url=server.name, seconds=round(left, 1))
                 await server.breaker.allow_probe()
                 return
             was_there = is_there
             # What the look took is over: a server that swallows connections makes it long.
-            await self._sleep(min(server.breaker.time_until_retry, wait / parts))
+            await self._sleep(min(server.breaker.time_until_retry, LOOK_SECONDS))
 
     async def _try(self, server: ModelServer) -> None:
         if server.breaker.state is CircuitState.CLOSED:

@@ -1,0 +1,98 @@
+"""ServerWatch: notices at once that a model server has died, also while nobody asks it anything."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+from urllib.parse import urlsplit
+
+import structlog
+
+from agents.core.model.errors import ModelError, ModelUnavailable
+from agents.core.model.server import ModelServer
+
+log = structlog.get_logger(__name__)
+
+CONNECT_SECONDS: Final = 5.0
+"""A connection that takes longer tells nothing; requests have a patience of their own."""
+
+SHORTEST_REST_SECONDS: Final = 0.05
+LONGEST_REST_SECONDS: Final = 30.0
+"""Between the end of one connection and the next. It doubles where a server closes at once what asks nothing."""
+
+ABSENT_SECONDS: Final = 1.0
+"""Between two tries to connect to a server that is not there."""
+
+
+class ServerWatch:
+    """Holds one connection to a server, on which nothing is ever sent.
+
+    Where it ends and no other is accepted, the server is dead, and its circuit is opened before any task meets that.
+    A server that was never there is not judged, nor one behind TLS, which would wait for a handshake. `sleep` waits
+    between two connections.
+    """
+
+    def __init__(
+        self,
+        server: ModelServer,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._server = server
+        self._sleep = sleep
+        self._clock = clock
+        self._was_there = False
+        self._rest = SHORTEST_REST_SECONDS
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        place = urlsplit(self._server.name)
+        if place.scheme != "http" or place.hostname is None:
+            return
+        while True:
+            await self._sleep(await self._watch(place.hostname, place.port or 80))
+
+    async def _watch(self, host: str, port: int) -> float:
+        """Hold a connection to its end; return after how many seconds to try the next."""
+        began = self._clock()
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                reader, writer = await asyncio.open_connection(host, port)
+        except TimeoutError:
+            return ABSENT_SECONDS
+        except OSError:
+            await self._miss()
+            return ABSENT_SECONDS
+        if writer.get_extra_info("sockname") == writer.get_extra_info("peername"):
+            # Nobody listens, and the port that the system lent us is the very one we asked for.
+            writer.close()
+            return ABSENT_SECONDS
+        self._was_there = True
+        await _until_end(reader, writer)
+        lasted = self._clock() - began > self._rest
+        self._rest = SHORTEST_REST_SECONDS if lasted else min(2 * self._rest, LONGEST_REST_SECONDS)
+        return self._rest
+
+    async def _miss(self) -> None:
+        if not self._was_there or not self._server.is_usable:
+            return
+        self._was_there = False
+        try:
+            await self._server.control.version()  # in the words of every other fault, and by the way requests go
+        except ModelUnavailable as error:
+            log.warning("model.outage", url=self._server.name, code=error.code, error=str(error))
+            self._server.vitals.note_error(error)
+            self._server.vitals.failed_at = self._clock()
+            await self._server.breaker.force_open()
+        except ModelError as error:
+            log.debug("model.alive", url=self._server.name, code=error.code, error=str(error))
+
+
+async def _until_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        await reader.read(1)  # nobody speaks who is not asked
+    except OSError:
+        pass
+    finally:
+        writer.close()
