@@ -1,0 +1,125 @@
+"""The fleet as its last reports show it. Pure but for its clock."""
+
+import math
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import Final, Generic, NamedTuple, TypeVar
+
+from schemas import AgentReport, BreakerReport, HostReport, PoolReport, Report
+
+AnyReport = TypeVar("AnyReport", bound=Report)
+
+SILENT_INTERVALS: Final = 3
+"""Intervals without a report after which its subject counts as gone; one may be lost, as reports are transient."""
+
+
+class Subject(NamedTuple):
+    """What a report is about; `name` is that of an agent or a model server, and empty for a host."""
+
+    kind: type[Report]
+    host: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told(Generic[AnyReport]):
+    """The last report on a subject, when it came (on the fleet's clock), and what its counters come to.
+
+    `totals` are the report's running totals, carried over restarts of its host: breaker trips, or consumer losses, or
+    the tokens that a server has read and written.
+    """
+
+    report: AnyReport
+    at: float
+    totals: tuple[int, ...]
+
+
+class Fleet:
+    """Remembers the last report on each subject for `silent_after` seconds; for ever, if that is not said."""
+
+    def __init__(self, silent_after: float = math.inf, clock: Callable[[], float] = time.monotonic) -> None:
+        self._silent_after = silent_after
+        self._clock = clock
+        self._told: dict[Subject, Told[Report]] = {}
+
+    def note(self, report: Report) -> None:
+        """Take in a report, in the place of the one before it."""
+        if isinstance(report, HostReport):
+            self._forget_the_silent()  # not with each report: a round of a large fleet is thousands
+        subject = _subject_of(report)
+        totals = _grown(self._told.get(subject), _running_totals(report))
+        self._told[subject] = Told(report, self._clock(), totals)
+
+    def forget(self, host: str) -> None:
+        """Drop all that is known of a host, as of one that has said goodbye."""
+        for subject in [subject for subject in self._told if subject.host == host]:
+            del self._told[subject]
+
+    def latest(self, kind: type[AnyReport]) -> Iterator[Told[AnyReport]]:
+        """Iterate over the last reports of a kind, in the order in which their subjects were first heard of."""
+        self._forget_the_silent()
+        for told in tuple(self._told.values()):
+            if isinstance(told.report, kind):
+                yield Told(told.report, told.at, told.totals)
+
+    def reports(self, kind: type[AnyReport]) -> list[AnyReport]:
+        """Return the last reports of a kind, in the order in which their subjects were first heard of."""
+        return [told.report for told in self.latest(kind)]
+
+    def breaker(self, host: str, server: str) -> Told[BreakerReport] | None:
+        """Return what was told last of the breaker before a model server; None where nothing was."""
+        told = self._told.get(Subject(BreakerReport, host, server))
+        return Told(told.report, told.at, told.totals) if told and isinstance(told.report, BreakerReport) else None
+
+    def ages(self) -> dict[str, float]:
+        """Return the seconds since the last report of each host, of any kind."""
+        self._forget_the_silent()
+        now, ages = self._clock(), dict[str, float]()
+        for subject, told in self._told.items():
+            ages[subject.host] = min(now - told.at, ages.get(subject.host, self._silent_after))
+        return ages
+
+    def knows_all_of(self, hosts: Collection[str]) -> bool:
+        """Whether these hosts, at least one, have told everything: the last agent of each comes last of all."""
+        return bool(hosts) and all(self._knows_all_of(host) for host in hosts)
+
+    def _knows_all_of(self, host: str) -> bool:
+        told = self._told.get(Subject(HostReport, host, ""))
+        agents = told.report.agents if told and isinstance(told.report, HostReport) else None
+        return agents is not None and all(Subject(AgentReport, host, agent) in self._told for agent in agents)
+
+    def _forget_the_silent(self) -> None:
+        oldest = self._clock() - self._silent_after
+        for subject in [subject for subject, told in self._told.items() if told.at < oldest]:
+            del self._told[subject]
+
+
+def _subject_of(report: Report) -> Subject:
+    match report:
+        case BreakerReport() | PoolReport():
+            return Subject(type(report), report.host, report.server)
+        case AgentReport():
+            return Subject(type(report), report.host, report.agent)
+        case HostReport():
+            return Subject(type(report), report.host, "")
+
+
+def _running_totals(report: Report) -> tuple[int, ...]:
+    match report:
+        case BreakerReport():
+            return (report.trip_count,)
+        case AgentReport():
+            return (report.losses,)
+        case PoolReport():
+            return report.tokens_in, report.tokens_out
+        case _:
+            return ()
+
+
+def _grown(before: Told[Report] | None, counts: tuple[int, ...]) -> tuple[int, ...]:
+    if before is None:
+        return counts
+    told = zip(before.totals, _running_totals(before.report), counts, strict=True)
+    # Below the last one, it began anew at 0: all of it has come since.
+    return tuple(total + (count - last if count >= last else count) for total, last, count in told)

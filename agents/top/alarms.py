@@ -1,0 +1,101 @@
+"""What is wrong, worst first. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from agents.core.circuit_breaker import CircuitState
+from agents.top.agent_rows import AgentRow
+from agents.top.figures import span_text
+from agents.top.host_rows import HostRow
+from agents.top.server_rows import ServerRow
+from agents.top.tone import SIGNS, Tone
+from bus.broker import ConsumerState, LinkState
+
+NAMED: Final = 3
+"""Agents of one host that have lost their consumers and are named; of more, the number is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The viewer's own connection to the broker: its state, since when in seconds, and how long it was away before.
+
+    `was_away` None means that it never was, or that it is long ago.
+    """
+
+    state: LinkState
+    for_seconds: float = 0.0
+    was_away: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One thing that is wrong, or was until a moment ago. `what` stays the same while it lasts, `more` does not.
+
+    `is_reported`: a host's report tells of it, as of a breaker that opens; else only this viewer can know.
+    """
+
+    tone: Tone
+    what: str
+    more: str = ""
+    is_reported: bool = False
+
+    def __str__(self) -> str:
+        return f"{SIGNS[self.tone]} {self.what}{self.more}"
+
+
+def alarms(
+    link: Link, hosts: Sequence[HostRow], servers: Iterable[ServerRow], agents: Iterable[AgentRow]
+) -> list[Alarm]:
+    """Return all of them; those of one tone in the order broker, model servers, hosts, agents."""
+    found = [*_of_link(link), *_of_servers(servers), *_of_hosts(hosts), *_of_agents(agents)]
+    return sorted(found, key=lambda alarm: alarm.tone is not Tone.BAD)
+
+
+def nobody_answers() -> Alarm:
+    """Return the alarm of a fleet without a host."""
+    remedy = ": start one with `sutazai run`, or check the broker's address and the prefix"
+    return Alarm(Tone.WARN, "no host has answered", remedy)
+
+
+def _of_link(link: Link) -> Iterator[Alarm]:
+    if link.state in (LinkState.CONNECTING, LinkState.CLOSED):
+        more = f" {span_text(link.for_seconds)} ago, and tried again: all below is as it was then"
+        yield Alarm(Tone.BAD, "connection to RabbitMQ lost", more)
+    elif link.was_away is not None:
+        yield Alarm(Tone.WARN, "connection to RabbitMQ is back", f" after {span_text(link.was_away)}")
+    if link.state is LinkState.BLOCKED:
+        yield Alarm(Tone.WARN, "RabbitMQ takes no publishes", ": it has a memory or disk alarm")
+
+
+def _of_servers(servers: Iterable[ServerRow]) -> Iterator[Alarm]:
+    for row in servers:
+        if row.state == CircuitState.OPEN:
+            probe = "" if row.probe_in is None else f", next probe in {span_text(row.probe_in)}"
+            because = f": {row.reason}" if row.reason else ""
+            yield Alarm(Tone.BAD, f"breaker open: {row.name}", f"{probe}{because}", is_reported=True)
+        elif row.state == CircuitState.HALF_OPEN:
+            yield Alarm(Tone.WARN, f"breaker half open: {row.name}", " is being probed", is_reported=True)
+
+
+def _of_hosts(hosts: Iterable[HostRow]) -> Iterator[Alarm]:
+    for row in hosts:
+        if row.is_silent:
+            yield Alarm(Tone.BAD, f"host silent: {row.name}", f" has told nothing for {span_text(row.age)}")
+        elif trouble := row.troubled_links:
+            yield Alarm(Tone.WARN, f"host {row.name}: {', '.join(trouble)}", is_reported=True)
+
+
+def _of_agents(agents: Iterable[AgentRow]) -> Iterator[Alarm]:
+    for host, names in _lost_by_host(agents).items():
+        who = ", ".join(names) if len(names) <= NAMED else f"{len(names)} agents"
+        yield Alarm(Tone.BAD, f"consumer lost: {who} on {host}", is_reported=True)
+
+
+def _lost_by_host(agents: Iterable[AgentRow]) -> Mapping[str, list[str]]:
+    lost: dict[str, list[str]] = {}
+    for row in agents:
+        for report, state in zip(row.reports, row.states, strict=True):
+            if state == ConsumerState.LOST:
+                lost.setdefault(report.host, []).append(row.name)
+    return lost

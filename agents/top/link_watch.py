@@ -1,0 +1,38 @@
+"""The viewer's own connection to the broker over time. Pure but for its clock."""
+
+from collections.abc import Callable
+from typing import Final
+
+from agents.top.alarms import Link
+from bus.broker import LinkState
+
+BACK_SECONDS: Final = 10.0
+"""How long it is told that a connection is back."""
+
+_AWAY: Final = (LinkState.CONNECTING, LinkState.CLOSED)
+
+
+class LinkWatch:
+    """Is told the state of a connection again and again, and remembers since when it is so."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._state = LinkState.CONNECTED
+        self._since = self._back_at = clock()
+        self._was_away: float | None = None
+
+    @property
+    def heard_since(self) -> float | None:
+        """The moment, on the clock, since when the fleet can be heard; None while it cannot."""
+        return None if self._state in _AWAY else self._back_at
+
+    def note(self, state: LinkState) -> Link:
+        """Take in its state, and return what there is to show of it."""
+        now = self._clock()
+        if (state in _AWAY) != (self._state in _AWAY):
+            if state not in _AWAY:
+                self._was_away, self._back_at = now - self._since, now
+            self._since = now
+        self._state = state
+        is_news = self._was_away is not None and now - self._back_at < BACK_SECONDS
+        return Link(state, now - self._since, self._was_away if is_news else None)

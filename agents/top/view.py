@@ -1,0 +1,97 @@
+"""View: all that a screen shows of a fleet at one moment. Pure."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from agents.fleet.fleet import Fleet
+from agents.fleet.queues import QueueFigures
+from agents.top.agent_rows import AgentRow, agent_rows
+from agents.top.alarms import Alarm, Link, alarms, nobody_answers
+from agents.top.figures import count_text, speed_text
+from agents.top.host_rows import HostRow, host_rows
+from agents.top.server_rows import ServerRow, server_rows
+from agents.top.speeds import Speeds
+from schemas import AgentReport, HostReport
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The whole fleet in figures. `waiting` are tasks in the broker's queues; None: not known.
+
+    `tokens_per_second` is what all model servers have written over the last minute.
+    """
+
+    hosts: int
+    agents: int
+    running: int
+    waiting: int | None
+    held: int
+    done: int
+    failed: int
+    dead: int | None
+    unrouted: int | None
+    tokens_per_second: float
+
+    def __str__(self) -> str:
+        told = (
+            f"hosts {self.hosts}",
+            f"agents {self.agents}",
+            f"run {self.running}",
+            f"wait {count_text(self.waiting)}",
+            f"done {count_text(self.done)}",
+            f"fail {count_text(self.failed)}",
+            f"dead {count_text(self.dead)}",
+            f"{speed_text(self.tokens_per_second)} tok/s",
+            f"unrouted {count_text(self.unrouted)}" if self.unrouted else "",
+        )
+        return "  ".join(part for part in told if part)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is shown."""
+
+    totals: Totals
+    alarms: tuple[Alarm, ...]
+    agents: tuple[AgentRow, ...]
+    servers: tuple[ServerRow, ...]
+    hosts: tuple[HostRow, ...]
+
+
+def view_of(
+    fleet: Fleet,
+    queues: QueueFigures,
+    speeds: Speeds,
+    link: Link,
+    silent: Collection[str],
+    clock: Callable[[], float],
+    *,
+    is_late: bool,
+) -> View:
+    """Return the view of this moment.
+
+    `silent` are the hosts of which nothing has been heard for long; `is_late`: whoever is there should have answered.
+    """
+    agents = agent_rows(fleet.reports(AgentReport), queues.agents, silent)
+    servers = server_rows(fleet, speeds, clock)
+    hosts = host_rows(fleet.reports(HostReport), fleet.ages(), silent)
+    found = alarms(link, hosts, servers, agents)
+    if is_late and not hosts:
+        found.append(nobody_answers())
+    return View(_totals(agents, servers, hosts, queues), tuple(found), tuple(agents), tuple(servers), tuple(hosts))
+
+
+def _totals(agents: list[AgentRow], servers: list[ServerRow], hosts: list[HostRow], queues: QueueFigures) -> Totals:
+    asked = queues.agents.values()
+    return Totals(
+        hosts=len(hosts),
+        agents=len(agents),
+        running=sum(row.running for row in agents),
+        waiting=sum(found.ready for found in asked) if asked else None,
+        held=sum(row.held for row in agents),
+        done=sum(row.done for row in agents),
+        failed=sum(row.failed for row in agents),
+        dead=sum(found.dead for found in asked) if asked else None,
+        unrouted=queues.unrouted,
+        tokens_per_second=sum(row.now for row in servers),
+    )

@@ -1,0 +1,90 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.fleet.fleet import Fleet
+from schemas import AgentReport, BreakerReport, HostReport, PoolReport
+from tests.support import reports
+from tests.support.clock import FakeClock
+
+
+def test_the_last_report_on_a_subject_counts() -> None:
+    fleet = Fleet(90)
+    for state in ("closed", "open"):
+        fleet.note(reports.breaker(state=state))
+    fleet.note(reports.breaker(server="http://t"))
+    assert [told.report.state for told in fleet.latest(BreakerReport)] == ["open", "closed"]
+    assert not list(fleet.latest(PoolReport))
+
+
+def test_what_is_not_reported_for_as_long_as_that_is_gone_and_its_host_with_it() -> None:
+    clock = FakeClock()
+    fleet = Fleet(90, clock)
+    fleet.note(reports.agent("x"))
+    fleet.note(reports.host("b"))
+    clock.now = 60
+    fleet.note(reports.host("a"))
+    assert fleet.ages() == {"a": 0, "b": 60}
+    clock.now = 90
+    assert len(list(fleet.latest(AgentReport))) == 1
+    clock.now = 91
+    assert (list(fleet.latest(AgentReport)), fleet.ages()) == ([], {"a": 31})
+    clock.now = 151
+    assert (list(fleet.latest(HostReport)), fleet.ages()) == ([], {})
+
+
+def test_hosts_that_come_and_go_are_forgotten_though_nobody_looks() -> None:
+    clock = FakeClock()
+    fleet = Fleet(90, clock)
+    fleet.note(reports.breaker("a", trips=3))
+    clock.now = 100
+    fleet.note(reports.host("b"))
+    fleet.note(reports.breaker("a", trips=1))
+    assert [told.totals for told in fleet.latest(BreakerReport)] == [(1,)]
+
+
+@given(st.lists(st.lists(st.integers(0, 3), max_size=5), max_size=5))
+def test_a_total_grows_by_what_each_life_of_the_host_counted_and_never_falls(lives: list[list[int]]) -> None:
+    fleet = Fleet(90)
+    seen = [0]
+    for life in lives:
+        count = 0
+        fleet.note(reports.agent(losses=0))
+        for step in life:
+            count += step
+            fleet.note(reports.agent(losses=count))
+            seen += [losses for told in fleet.latest(AgentReport) for losses in told.totals]
+    assert seen == sorted(seen)
+    assert seen[-1] == sum(map(sum, lives))
+
+
+def test_a_fleet_with_no_bound_forgets_nobody_but_who_is_to_be_forgotten() -> None:
+    clock = FakeClock()
+    fleet = Fleet(clock=clock)
+    fleet.note(reports.host("a", "x"))
+    fleet.note(reports.agent("x"))
+    fleet.note(reports.breaker("b", state="open"))
+    clock.now = 1e9
+    assert fleet.ages() == {"a": 1e9, "b": 1e9}
+    fleet.forget("a")
+    assert fleet.ages() == {"b": 1e9}
+    assert not fleet.reports(HostReport)
+
+
+def test_the_breaker_before_a_server_is_found_by_both() -> None:
+    fleet = Fleet()
+    fleet.note(reports.breaker("a", state="open", server="http://s"))
+    told = fleet.breaker("a", "http://s")
+    assert told is not None
+    assert told.report.state == "open"
+    assert fleet.breaker("a", "http://t") is fleet.breaker("b", "http://s") is None
+
+
+def test_a_fleet_is_complete_once_each_named_host_has_told_of_all_its_agents() -> None:
+    fleet = Fleet()
+    fleet.note(reports.host("a", "x", "y"))
+    fleet.note(reports.agent("x"))
+    assert not fleet.knows_all_of(["a"])
+    fleet.note(reports.agent("y"))
+    assert fleet.knows_all_of(["a"])
+    assert not fleet.knows_all_of(["a", "b"])
+    assert not fleet.knows_all_of([])

@@ -1,0 +1,85 @@
+from agents.fleet.fleet import Fleet
+from agents.fleet.queues import AgentQueues, QueueFigures
+from agents.top.alarms import Link
+from agents.top.link_watch import BACK_SECONDS, LinkWatch
+from agents.top.speeds import Speeds
+from agents.top.view import View, view_of
+from bus.broker import LinkState
+from schemas import Report
+from tests.support import reports
+from tests.support.clock import FakeClock
+
+WELL = Link(LinkState.CONNECTED)
+
+
+def view(*told: Report, link: Link = WELL, silent: frozenset[str] = frozenset(), is_late: bool = True) -> View:
+    clock = FakeClock()
+    fleet = Fleet(clock=clock)
+    for report in told:
+        fleet.note(report)
+    figures = QueueFigures({"x": AgentQueues(ready=3, consumers=1, dead=2)}, unrouted=1)
+    return view_of(fleet, figures, Speeds(1), link, silent, clock, is_late=is_late)
+
+
+def alarms(*told: Report, link: Link = WELL, silent: frozenset[str] = frozenset()) -> list[str]:
+    return [str(alarm) for alarm in view(*told, link=link, silent=silent).alarms]
+
+
+def test_a_fleet_that_is_well_has_no_alarm() -> None:
+    assert alarms(reports.host(), reports.agent(), reports.breaker(), reports.pool()) == []
+
+
+def test_a_broken_server_a_lost_consumer_and_a_silent_host_are_told_before_what_is_less_bad() -> None:
+    broken = reports.breaker(state="open").model_copy(update={"reason": "it is gone", "time_until_retry": 4.0})
+    half = reports.breaker("b", state="half_open")
+    blocked = reports.host("b").model_copy(update={"links": {"publishing": "blocked"}})
+    told = (broken, half, reports.pool(), reports.pool("b"), reports.host("a"), blocked)
+    lost = reports.agent("x", "b", consumer="lost")
+    assert alarms(*told, lost, silent=frozenset("a")) == [
+        "✗ breaker open: s (a), next probe in 4.0s: it is gone",
+        "✗ host silent: a has told nothing for 0.0s",
+        "✗ consumer lost: x on b",
+        "! breaker half open: s (b) is being probed",
+        "! host b: publishing blocked",
+    ]
+
+
+def test_many_lost_consumers_of_a_host_are_one_alarm() -> None:
+    lost = [reports.agent(f"x{n}", "b", consumer="lost") for n in range(4)]
+    assert alarms(reports.host(), *lost) == ["✗ consumer lost: 4 agents on b"]
+
+
+def test_the_viewers_own_connection_is_told_while_it_is_away_and_a_moment_after() -> None:
+    clock = FakeClock()
+    watch = LinkWatch(clock)
+    told = []
+    for now, state in (
+        (1, LinkState.CONNECTED),
+        (2, LinkState.CONNECTING),
+        (5, LinkState.CLOSED),
+        (6, LinkState.BLOCKED),
+        (6 + BACK_SECONDS, LinkState.CONNECTED),
+    ):
+        clock.now = now
+        told.append(alarms(reports.host(), link=watch.note(state)))
+    assert told == [
+        [],
+        ["✗ connection to RabbitMQ lost 0.0s ago, and tried again: all below is as it was then"],
+        ["✗ connection to RabbitMQ lost 3.0s ago, and tried again: all below is as it was then"],
+        [
+            "! connection to RabbitMQ is back after 4.0s",
+            "! RabbitMQ takes no publishes: it has a memory or disk alarm",
+        ],
+        [],
+    ]
+
+
+def test_where_nobody_answers_that_is_said_once_somebody_should_have() -> None:
+    assert [alarm.what for alarm in view().alarms] == ["no host has answered"]
+    assert view(is_late=False).alarms == ()
+
+
+def test_the_totals_are_those_of_reports_and_queues() -> None:
+    busy = reports.agent("x").model_copy(update={"running": 2, "held": 3, "results": {"completed": 5, "expired": 1}})
+    totals = view(reports.host(), busy, reports.agent("y")).totals
+    assert str(totals) == "hosts 1  agents 2  run 2  wait 3  done 5  fail 1  dead 2  0.0 tok/s  unrouted 1"

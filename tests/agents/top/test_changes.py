@@ -1,0 +1,73 @@
+from collections.abc import Iterable
+
+from agents.top.alarms import Alarm
+from agents.top.changes import Changes
+from agents.top.tone import Tone
+from schemas import Report, TaskError, TaskResult, TaskStatus
+from tests.support import reports
+
+
+def lines(*told: Report | TaskResult, changes: Changes | None = None) -> list[str]:
+    """Return the lines without their times."""
+    compared = changes or Changes()
+    return [without_time(line) for what in told for line in compared.of(what)]
+
+
+def without_time(line: str) -> str:
+    return " ".join(line.split()[2:])
+
+
+def of_alarms(changes: Changes, alarms: Iterable[Alarm]) -> list[str]:
+    return [without_time(line) for line in changes.of_alarms(alarms)]
+
+
+def test_a_breaker_is_told_when_it_turns_and_where_it_is_open_already() -> None:
+    opened = reports.breaker(state="open").model_copy(update={"old": "closed", "reason": "it is gone"})
+    again = opened.model_copy(update={"old": None})
+    closed = reports.breaker(state="closed").model_copy(update={"old": "open"})
+    assert lines(reports.breaker(), opened, again, closed, reports.breaker()) == [
+        "breaker http://s (a) closed -> open: it is gone",
+        "breaker http://s (a) open -> closed",
+    ]
+    assert lines(again) == ["breaker http://s (a) closed -> open: it is gone"]
+
+
+def test_a_consumer_is_told_when_it_pauses_and_not_each_time_that_its_host_is_full() -> None:
+    paused = reports.agent(consumer="paused").model_copy(update={"reason": "operator"})
+    told = [reports.agent(consumer=state) for state in ("consuming", "full", "consuming")]
+    assert lines(*told, paused, paused, *told) == [
+        "agent x (a) consuming -> paused: operator",
+        "agent x (a) paused -> consuming",
+    ]
+
+
+def test_a_host_comes_and_goes_and_its_agents_do_not_say_the_same() -> None:
+    host = reports.host("a", "x")
+    stages = [host.model_copy(update={"state": state}) for state in ("running", "draining", "closing")]
+    stopped = reports.agent(consumer="stopped")
+    assert lines(host, reports.agent(), *stages, stopped, host) == [
+        "host a has come: 0.1.0, agents: 1",
+        "host a running -> draining",
+        "host a draining -> closing: it is gone",
+        "host a has come: 0.1.0, agents: 1",
+    ]
+
+
+def test_each_result_is_a_line_without_line_ends() -> None:
+    error = TaskError(code="timeout", message="too\nslow")
+    failed = TaskResult(task_id="t", agent="x", status=TaskStatus.FAILED, error=error, processing_time=1.25)
+    done = TaskResult(task_id="u", status=TaskStatus.COMPLETED, model="m")
+    assert lines(failed, done, reports.pool()) == [
+        "result x t failed 1.2 s timeout: too slow",
+        "result - u completed m 0.0 s",
+    ]
+
+
+def test_what_no_report_tells_is_said_when_it_begins_and_when_it_is_over() -> None:
+    changes = Changes()
+    silent = Alarm(Tone.BAD, "host silent: b", " has told nothing for 15s")
+    longer = Alarm(Tone.BAD, "host silent: b", " has told nothing for 16s")
+    reported = Alarm(Tone.BAD, "breaker open: s (a)", is_reported=True)
+    assert of_alarms(changes, [silent, reported]) == ["alarm host silent: b has told nothing for 15s"]
+    assert of_alarms(changes, [longer]) == []
+    assert of_alarms(changes, []) == ["over host silent: b"]

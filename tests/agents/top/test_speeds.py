@@ -1,0 +1,53 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.top.speeds import KEPT, Speeds
+from schemas import PoolReport
+from tests.support import reports
+
+KEY = ("a", "http://s")
+
+
+def wrote(tokens: int) -> PoolReport:
+    return reports.pool().model_copy(update={"tokens_out": tokens})
+
+
+def test_tokens_between_two_reports_make_a_speed() -> None:
+    speeds = Speeds(least_seconds=4)
+    for at, tokens in ((0, 100), (5, 110), (6, 111), (10, 140)):
+        speeds.note(wrote(tokens), at)
+    assert speeds.history(KEY) == (2.0, 6.0)
+    assert speeds.now(KEY) == 4.0
+    assert (speeds.history(("b", "http://s")), speeds.now(("b", "http://s"))) == ((), 0.0)
+
+
+def test_a_host_that_begins_anew_counts_from_nothing() -> None:
+    speeds = Speeds(least_seconds=4)
+    for at, tokens in ((0, 100), (5, 200), (10, 3), (15, 8)):
+        speeds.note(wrote(tokens), at)
+    assert speeds.history(KEY) == (1.0,)
+
+
+def test_only_the_last_minute_counts_as_now() -> None:
+    speeds = Speeds(least_seconds=4)
+    for at, tokens in ((0, 0), (100, 1000), (150, 1000)):
+        speeds.note(wrote(tokens), at)
+    assert speeds.now(KEY) == 0.0
+
+
+def test_a_host_that_is_forgotten_has_no_speed() -> None:
+    speeds = Speeds(least_seconds=4)
+    for at, tokens in ((0, 0), (5, 10)):
+        speeds.note(wrote(tokens), at)
+    speeds.forget("a")
+    assert speeds.history(KEY) == ()
+
+
+@given(st.lists(st.tuples(st.floats(0, 100), st.integers(0, 10_000))))
+def test_speeds_are_never_below_nothing_and_their_number_is_bounded(steps: list[tuple[float, int]]) -> None:
+    speeds, now = Speeds(least_seconds=1), 0.0
+    for seconds, tokens in steps * 5:
+        now += seconds
+        speeds.note(wrote(tokens), now)
+        assert all(speed >= 0 for speed in (speeds.now(KEY), *speeds.history(KEY)))
+    assert len(speeds.history(KEY)) <= KEPT
