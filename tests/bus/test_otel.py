@@ -1,0 +1,102 @@
+"""Spans of OpenTelemetry: what they tell of errors, and that nothing they are told breaks them."""
+
+import asyncio
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.semconv._incubating.attributes import (  # the names of our own are held to them
+    gen_ai_attributes,
+    messaging_attributes,
+)
+from opentelemetry.semconv.attributes import error_attributes, server_attributes
+
+import agents.core.model.spans
+import bus.spans
+from bus.errors import RetryableError
+from bus.otel import MESSAGE_KEPT, OpenTelemetry, product_tracer, usable
+from bus.tracing import Kind, tracing
+from tests.support.spans import spans_seen
+
+ATTRIBUTE = st.none() | st.booleans() | st.integers() | st.floats() | st.binary() | st.lists(st.text() | st.integers())
+TEXT = st.text(st.characters(exclude_categories=()))
+
+
+class Quoting(RetryableError):
+    quotes = True
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "text"),
+    [
+        (RetryableError("busy at amqp://me:secret@host/"), "retryable", "busy at amqp://***@host/"),
+        (Quoting("the answer was: 42"), "retryable", "it quotes the task or the answer: see the result"),
+        (KeyError("x"), "KeyError", "'x'"),
+        (ValueError("y" * 5_000), "ValueError", "y" * MESSAGE_KEPT),
+        (asyncio.CancelledError(), "cancelled", ""),
+    ],
+)
+def test_an_error_that_leaves_the_block_fails_its_span(error: BaseException, kind: str, text: str) -> None:
+    with spans_seen() as spans, pytest.raises(type(error)), tracing().span("work", Kind.CLIENT, dict):
+        raise error
+    span = spans.one("work")
+    assert (span.is_error, span.attributes) == (True, {"error.type": kind})
+    told = {"exception.type": type(error).__name__, "exception.message": text}
+    assert span.events == (("exception", told),)
+
+
+def test_a_child_that_fails_and_is_forgiven_fails_no_parent() -> None:
+    def fail() -> None:
+        with tracing().span("child", Kind.INTERNAL, dict):
+            raise KeyError
+
+    with spans_seen() as spans, tracing().span("parent", Kind.INTERNAL, dict):
+        with pytest.raises(KeyError):
+            fail()
+        tracing().current.note({"forgiven": True})
+    parent, child = spans.one("parent"), spans.one("child")
+    assert (parent.is_error, parent.attributes) == (False, {"forgiven": True})
+    assert (child.is_error, child.parent) == (True, parent.id)
+
+
+@given(st.dictionaries(TEXT, ATTRIBUTE | TEXT), TEXT)
+def test_whatever_a_span_is_told_it_can_be_exported(attributes: dict[str, object], text: str) -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    maker = OpenTelemetry(product_tracer(provider))
+    with maker.span(text, Kind.PRODUCER, lambda: attributes) as span:
+        span.fail("odd", text)
+    assert encode_spans(exporter.get_finished_spans()).SerializePartialToString()
+
+
+def test_what_no_attribute_can_be_is_left_out() -> None:
+    told = {"a": None, "b": 2**63, "c": {"d": 1}, "e": ["x", 1], "f": ["x", "y"], "g": True, "h": 1.5, "i": "\ud800"}
+    assert usable(told) == {"f": ["x", "y"], "g": True, "h": 1.5, "i": "\\ud800"}
+    assert math.isnan(usable({"a": math.nan})["a"])
+
+
+def test_a_wait_begins_in_the_past_and_not_before_there_was_time() -> None:
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    with spans_seen() as spans:
+        tracing().begin("wait", dict, start=began).end()
+        tracing().begin("early", dict, start=datetime(1, 1, 1, tzinfo=UTC)).end()
+    assert spans.one("wait").start == began.timestamp()
+    assert spans.one("early").start == 0
+
+
+def test_names_are_those_of_the_conventions_or_begin_with_our_own() -> None:
+    modules = (gen_ai_attributes, messaging_attributes, error_attributes, server_attributes)
+    known = {value for module in modules for value in vars(module).values() if isinstance(value, str)}
+    sources = [Path(str(module.__file__)).read_text() for module in (bus.spans, agents.core.model.spans)]
+    words = {word for source in sources for word in source.split('"') if word.count(".") and " " not in word}
+    names = {word for word in words if word.startswith(("gen_ai.", "messaging.", "server.", "error."))}
+    assert names
+    assert names - known == set()
+    assert {word for word in words - names if not word.startswith(("sutazai.", "\n"))} == set()
