@@ -36,7 +36,7 @@ class Known:
 def before_work(entry: Entry, known: Known, rungs_ms: tuple[int, ...], max_redeliveries: int) -> Outcome | None:
     """Return the outcome of a task that is not to be worked on now, or None: it is."""
     if entry.incoming.fault is not None:
-        failure = Failure("unreadable", str(entry.incoming.fault), retryable=False)
+        failure = Failure("unreadable", str(entry.incoming.fault), retryable=False, quotes=True)
         return buried(entry, TaskStatus.REJECTED, failure, 0.0, "unreadable")
     if known.cancelled:
         return outcome_of_cancel(entry, known.cancel_reason, 0.0)

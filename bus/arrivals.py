@@ -12,7 +12,8 @@ from bus.broker import Broker, ConsumerState, Subscription
 from bus.ending import end_tasks
 from bus.errors import BusError, ConnectionLost, TopologyError
 from bus.message import Delivery
-from bus.topology import MAX_PRIORITY, Topology, agent_of
+from bus.routing_keys import agent_of
+from bus.topology import MAX_PRIORITY, Topology
 
 log = structlog.get_logger(__name__)
 

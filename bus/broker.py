@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Protocol, Self
 
 from bus.message import Delivery, Message
-from bus.topology import Plan
+from bus.plan import Plan
 
 DEFAULT_EXCHANGE = ""
 """Routes by queue name: the way of a reply to `reply_to`."""

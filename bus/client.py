@@ -16,8 +16,11 @@ from bus.errors import BusError, InvalidTask, UnknownAgent
 from bus.listener import Listener
 from bus.orders import say
 from bus.result_log import SeenTasks, moment_of, read_from, result_of
+from bus.routing_keys import REPORTS_WANTED, filter_keys
+from bus.spans import submitting
 from bus.task_stream import TaskStream, no_result
-from bus.topology import REPORTS_WANTED, Topology, filter_keys
+from bus.topology import Topology
+from bus.tracing import carrying
 from schemas import (
     CancelTask,
     EventKind,
@@ -78,9 +81,11 @@ class Client:
         """
         _must_have_known_rules(task)
         await self._must_know(task.agent)
-        message = codec.encode_task(task, reply_to=reply_to, correlation_id=correlation_id)
-        second = repeated(message)
-        await self.broker.publish(self.topology.tasks, task.agent, second if again else message, again=second)
+        plain = codec.encode_task(task, reply_to=reply_to, correlation_id=correlation_id)
+        with submitting(self.topology, task, plain):
+            message = carrying(plain)
+            second = repeated(message)
+            await self.broker.publish(self.topology.tasks, task.agent, second if again else message, again=second)
 
     async def cancel(self, task_id: str, *, agent: str | None = None, reason: str | None = None) -> None:
         """Say that nobody wants a task any more. It ends as `cancelled`: at once if it runs, else when it is delivered.

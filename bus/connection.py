@@ -141,7 +141,7 @@ class Connection:
                 pause = back_off(attempt)
                 if attempt + 1 >= len(self._urls) and loop.time() + pause > until:
                     raise
-                log.warning("connection.waiting", name=self.name, reason=str(error))
+                log.warning("connection.waiting", connection=self.name, reason=str(error))
                 await asyncio.sleep(pause)
         raise AssertionError("unreachable: count() never ends")
 
@@ -169,12 +169,12 @@ class Connection:
         if transport is not None:
             self._server = transport.connection.server_properties
         self._set(connection, LinkState.CONNECTED)
-        log.info("connection.up", name=self.name, broker=self.server_version)
+        log.info("connection.up", connection=self.name, broker=self.server_version)
         try:
             # A connection that died before the callback was added says so here.
             if connection.connected.is_set():
                 await self._follow(connection, lost)
-            log.warning("connection.lost", name=self.name)
+            log.warning("connection.lost", connection=self.name)
         finally:
             self._set(None, LinkState.CONNECTING)
             with contextlib.suppress(ConnectionLost), mapped_errors("closing a connection"):
@@ -193,11 +193,13 @@ class Connection:
 
     async def _sit_out_alarm(self) -> None:
         started = asyncio.get_running_loop().time()
-        log.warning("connection.blocked", name=self.name, reason="RabbitMQ takes no publishes: memory or disk alarm")
+        log.warning(
+            "connection.blocked", connection=self.name, reason="RabbitMQ takes no publishes: memory or disk alarm"
+        )
         await self.until_writable()
         seconds = asyncio.get_running_loop().time() - started
         # A warning too: who heard of the block should hear of its end, wherever no more than warnings is shown.
-        log.warning("connection.unblocked", name=self.name, seconds=round(seconds, 1))
+        log.warning("connection.unblocked", connection=self.name, seconds=round(seconds, 1))
 
     async def _reconnect(self) -> AbstractConnection:
         for attempt in count():
@@ -206,10 +208,10 @@ class Connection:
                 return await self._connect_to(self._urls[attempt % len(self._urls)])
             except ConnectError as error:
                 # At run time a refused login may heal as well: the broker may still be loading its definitions.
-                log.warning("connection.retrying", name=self.name, attempt=attempt + 1, reason=str(error))
+                log.warning("connection.retrying", connection=self.name, tries=attempt + 1, reason=str(error))
             except Exception:
                 # Whatever it is, a connection that nobody brings up any more would silence the whole process.
-                log.exception("connection.crashed", name=self.name, attempt=attempt + 1)
+                log.exception("connection.crashed", connection=self.name, tries=attempt + 1)
         raise AssertionError("unreachable: count() never ends")
 
     def _set(self, connection: AbstractConnection | None, state: LinkState) -> None:

@@ -26,7 +26,7 @@ from bus.shelf import Shelf
 from bus.suspects import Suspects
 from bus.task_publisher import TaskPublisher
 from bus.topology import Topology
-from schemas import TaskStatus
+from schemas import HeldTask, TaskStatus
 
 log = structlog.get_logger(__name__)
 
@@ -93,7 +93,7 @@ class Consumer:
             self._runner,
             self._settlement,
             agent=agent,
-            prefetch=prefetch,
+            slots=prefetch if intake is None else 0,
             policy=policy,
             patience=patience,
             rungs_ms=topology.rungs_ms,
@@ -104,11 +104,11 @@ class Consumer:
         self._subscription: Subscription | None = None
 
     def tell_results_to(self, told: OnResult) -> None:
-        """Have `told` called with each terminal result once it is confirmed; it must not raise.
+        """Have `told` called, too, with each terminal result once it is confirmed; it must not raise.
 
         One that another host has given in the meantime is told as well, marked as `redelivered`.
         """
-        self._settlement.on_result = told
+        self._settlement.on_result.append(told)
 
     @property
     def state(self) -> ConsumerState:
@@ -124,6 +124,11 @@ class Consumer:
     def held(self) -> int:
         """Tasks in this consumer's hands, unsettled."""
         return self._reception.held
+
+    @property
+    def in_hand(self) -> list[HeldTask]:
+        """Those tasks, the first twenty."""
+        return self._reception.in_hand
 
     @property
     def running(self) -> int:
@@ -174,7 +179,7 @@ class Consumer:
             paused=self._intake is not None,
         )
         if self._intake is not None:
-            self._share = self._intake.admit(self.agent, self.prefetch, self._subscription)
+            self._share = self._intake.admit(self.agent, self.prefetch, self._subscription, self._reception.add_slot)
             self._reception.on_leave = self._share.left
         return self
 

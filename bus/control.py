@@ -15,7 +15,8 @@ from bus.ending import end_tasks
 from bus.errors import BusError, DecodeError
 from bus.listener import Listener
 from bus.returns import Returns
-from bus.topology import EVERYBODY, REPORTS_WANTED, RETURNS_OF_ALL, Topology, returned_key
+from bus.routing_keys import EVERYBODY, REPORTS_WANTED, RETURNS_OF_ALL, returned_key
+from bus.topology import Topology
 from schemas import (
     CancelTask,
     Control,
@@ -44,6 +45,9 @@ HELLO_SECONDS: Final = 86_400.0
 """Between two greetings, so that the control log, which forgets after days, goes on knowing who there is."""
 
 HELLO_TIMEOUT_SECONDS: Final = 5.0
+
+HELLO_AGAIN_SECONDS: Final = 60.0
+"""Before a greeting that could not be said is tried again."""
 
 
 class ControlLink:
@@ -74,7 +78,6 @@ class ControlLink:
         """
         self._broker = broker
         self._topology = topology
-        self._hello = Hello(host=host, agents=tuple(agents))
         self._on_cancel = on_cancel
         self._returns = returns
         self._on_arrival = on_arrival
@@ -90,6 +93,7 @@ class ControlLink:
             name=f"{host}-{uuid4().hex[:4]}",
             on_state=self._note_state,
         )
+        self._hello = Hello(host=host, agents=tuple(agents), queue=self._listener.queue)
         self._tasks: list[asyncio.Task[None]] = []
         self._was_lost = asyncio.Event()
 
@@ -168,18 +172,23 @@ class ControlLink:
                     if isinstance(control, CancelTask):
                         self._on_cancel(control)
         except (BusError, TimeoutError) as error:
-            log.debug("control.no_log", reason=str(error) or "timed out")
+            log.debug("control.log_missing", reason=str(error) or "timed out")
 
     async def _greet(self) -> None:
         while True:
-            hello = encode_control(self._hello.model_copy(update={"timestamp": now()}))
-            try:
-                await self._broker.publish(
-                    self._topology.control, EVERYBODY, hello, mandatory=False, timeout=HELLO_TIMEOUT_SECONDS
-                )
-            except BusError as error:
-                log.debug("control.not_greeted", reason=str(error))
-            await asyncio.sleep(HELLO_SECONDS)
+            pause = HELLO_SECONDS if await self._has_greeted() else HELLO_AGAIN_SECONDS
+            await asyncio.sleep(pause)
+
+    async def _has_greeted(self) -> bool:
+        hello = encode_control(self._hello.model_copy(update={"timestamp": now()}))
+        try:
+            await self._broker.publish(
+                self._topology.control, EVERYBODY, hello, mandatory=False, timeout=HELLO_TIMEOUT_SECONDS
+            )
+        except BusError as error:
+            log.debug("control.not_greeted", reason=str(error))
+            return False
+        return True
 
 
 async def controls_since(broker: Broker, topology: Topology, ago: timedelta) -> AsyncGenerator[Control, None]:
@@ -205,5 +214,5 @@ async def known_agents(broker: Broker, topology: Topology) -> set[str]:
                 if isinstance(control, Hello):
                     found.update(control.agents)
     except BusError as error:
-        log.debug("control.no_log", reason=str(error))
+        log.debug("control.log_missing", reason=str(error))
     return found

@@ -118,6 +118,9 @@ class HandlerError(Exception):
     """Base of what a handler raises on purpose."""
 
     code = "handler_error"
+    quotes = False
+    """Whether its text may quote what a task brought or a model answered: then results and dead letters tell it, and
+    the log does not."""
 
 
 class RetryableError(HandlerError):
@@ -140,6 +143,7 @@ class RejectedError(HandlerError):
     """The task itself is invalid, whoever works on it: it is answered with a `rejected` result."""
 
     code = "invalid_task"
+    quotes = True
 
 
 class NotNowError(HandlerError):

@@ -2,7 +2,7 @@
 
 import sys
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -36,6 +36,9 @@ class Entry:
     """Monotonic seconds: the broker's patience for an acknowledgement counts from here."""
     copies: int
     """Of the newest of its deliveries; see `bus.envelope.COPIES_HEADER`."""
+    is_settling: bool = False
+    """Whether its work is over, or was never to begin: its outcome is being carried out."""
+
     is_copied: bool = False
     """Whether a copy of it is on its way to its queue or the ladder, and takes its place."""
 
@@ -100,6 +103,11 @@ class InFlight:
     def held(self) -> int:
         """How many tasks are held: running, or waiting for a handler slot."""
         return len(self._held)
+
+    @property
+    def entries(self) -> Collection[Entry]:
+        """The tasks that are held."""
+        return self._held.values()
 
     def recognise(self, incoming: IncomingTask, delivery: Delivery) -> IncomingTask:
         """Give an anonymous redelivery the id that its task got at its first delivery here.

@@ -34,9 +34,19 @@ STUCK_SECONDS: Final = 0.05
 RETRY_SECONDS: Final = 1.0
 """Before a queue is asked again that did not answer."""
 
+OPENING_SECONDS: Final = 5.0
+"""After this, the work begins in any case: neither an agent that does not get in nor a queue that does not answer keeps
+the others from it. 131 agents are in, and their queues known, after about two."""
+
+OnSlot = Callable[[], None]
+
 
 class Intake:
-    """Holds at most `bound` deliveries of all consumers that it admits, but for moments. Used inside `async with`."""
+    """Holds at most `bound` deliveries of all consumers that it admits, but for moments. Used inside `async with`.
+
+    The queues that come first would have their tasks begun before what is more urgent elsewhere has shown. So no work
+    begins until all queues are known, see `all_are_in`, or OPENING_SECONDS are over: then the most urgent begins first.
+    """
 
     def __init__(
         self,
@@ -56,6 +66,8 @@ class Intake:
         self._errands: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._look_at = clock() + LOOK_SECONDS
+        self._are_all_in = self._is_open = False
+        self._open_at = float("inf")
         self._keeper: asyncio.Task[None] | None = None
         self.on_full: Callable[[], object] | None = None
         """Called with each delivery that fills it."""
@@ -66,6 +78,7 @@ class Intake:
         return len(self._holds)
 
     async def __aenter__(self) -> Self:
+        self._open_at = self._clock() + OPENING_SECONDS
         self._keeper = asyncio.create_task(self._keep(), name="intake")
         return self
 
@@ -73,11 +86,21 @@ class Intake:
         if self._keeper is not None:
             await end_tasks([self._keeper, *self._errands])
 
-    def admit(self, agent: str, limit: int, subscription: Subscription) -> "Share":
-        """Take on an agent's queue, its subscription paused and with a prefetch of 1; `limit` is the agent's own."""
-        share = self._shares[agent] = Share(self, Line(agent, limit), subscription)
+    def admit(self, agent: str, limit: int, subscription: Subscription, on_slot: OnSlot = lambda: None) -> "Share":
+        """Take on an agent's queue, its subscription paused and with a prefetch of 1; `limit` is the agent's own.
+
+        `on_slot` is called `limit` times in all: each lets one handler begin.
+        """
+        share = self._shares[agent] = Share(self, Line(agent, limit), subscription, on_slot)
+        if self._is_open:
+            share.give_slots(limit)
         self.wake()
         return share
+
+    def all_are_in(self) -> None:
+        """Note that no other queue will be admitted: once all are known, the work may begin."""
+        self._are_all_in = True
+        self.wake()
 
     def heard(self, agent: str, priority: int) -> None:
         """Note that a task of this priority has come to, or back to, an agent's queue."""
@@ -130,11 +153,22 @@ class Intake:
     def _act(self) -> float:
         """Do all that can be done now; return the seconds until something may have to be done in any case."""
         self._doubt_at_times()
-        while (move := self._next_move()) is not None:
-            if isinstance(move, Stuck):
-                return STUCK_SECONDS
+        while (move := self._next_move()) is not None and not isinstance(move, Stuck):
             self._carry_out(move)
-        return max(0.0, self._look_at - self._clock())
+        if not self._is_open:
+            is_asking = any(share.line.is_busy for share in self._shares.values())
+            self._open_if_known(is_calm=move is None and not is_asking)
+        next_at = self._look_at if self._is_open else min(self._look_at, self._open_at)
+        return STUCK_SECONDS if move is not None else max(0.0, next_at - self._clock())
+
+    def _open_if_known(self, *, is_calm: bool) -> None:
+        if not (is_calm and self._are_all_in) and self._clock() < self._open_at:
+            return
+        self._is_open = True
+        for hold in sorted(self._holds.values(), key=lambda hold: -hold.priority):
+            self._shares[hold.agent].give_slots(1)
+        for share in self._shares.values():
+            share.give_slots(share.line.limit)
 
     def _next_move(self) -> Move | None:
         lines = (share.line for share in self._shares.values())
@@ -142,7 +176,7 @@ class Intake:
 
     def _carry_out(self, move: Ask | SendBack) -> None:
         if isinstance(move, SendBack):
-            log.debug("intake.sends_back", agent=move.hold.agent, priority=move.hold.priority, held=self.held)
+            log.debug("intake.sent_back", agent=move.hold.agent, priority=move.hold.priority, held=self.held)
             move.hold.send_back("the host holds as many tasks as it may, and more urgent ones")
         elif move.step is Step.OPEN:
             self._shares[move.line.agent].open()
@@ -195,10 +229,12 @@ class Intake:
 class Share:
     """What the intake and the consumer of one agent have to do with each other."""
 
-    def __init__(self, intake: Intake, line: Line, subscription: Subscription) -> None:
+    def __init__(self, intake: Intake, line: Line, subscription: Subscription, on_slot: OnSlot) -> None:
         self.line = line
         self._intake = intake
         self._subscription = subscription
+        self._on_slot = on_slot
+        self._slots_kept = line.limit
 
     def took(self, hold: Hold) -> None:
         """Note a delivery in hand."""
@@ -207,6 +243,13 @@ class Share:
     def left(self, hold: Hold) -> None:
         """Note that a delivery is not in hand any more."""
         self._intake.left(hold)
+
+    def give_slots(self, number: int) -> None:
+        """Let so many handlers begin, or as many as have not been allowed yet."""
+        number = min(number, self._slots_kept)
+        self._slots_kept -= number
+        for _ in range(number):
+            self._on_slot()
 
     def step_aside(self) -> None:
         """Take part in nothing, until `step_in`; the consumer pauses its subscription itself."""

@@ -96,7 +96,8 @@ class LogReader:
 
         await channel.set_qos(prefetch_count=PREFETCH)
         stream = await channel.get_queue(self._name, ensure=False)
-        await stream.consume(receive, arguments={OFFSET_HEADER: self._begin})
+        tag = f"reads {self._name}"
+        await stream.consume(receive, consumer_tag=tag, arguments={OFFSET_HEADER: self._begin})
 
     async def _mark_the_end(self) -> float | None:
         """Write the marker and return None; where that is impossible, how many seconds of silence are the end.
@@ -107,7 +108,7 @@ class LogReader:
         try:
             await self._publisher.publish(DEFAULT_EXCHANGE, self._name, self._marker, timeout=MARKER_TIMEOUT_SECONDS)
         except (TopologyError, PublishError) as error:
-            log.debug("log.unmarked", log=self._name, quiet_seconds=QUIET_SECONDS, reason=str(error))
+            log.debug("log.unmarked", log=self._name, seconds=QUIET_SECONDS, reason=str(error))
             return QUIET_SECONDS
         return None
 

@@ -19,7 +19,7 @@ from bus.memory_delivery import MemoryDelivery
 from bus.memory_queue import MemoryQueue, QueueConsumer, Stored
 from bus.memory_server import MemoryServer
 from bus.message import Delivery, Message
-from bus.topology import Plan
+from bus.plan import Plan
 
 
 class MemorySubscription:
@@ -61,7 +61,8 @@ class MemorySubscription:
 
     async def pause(self) -> None:
         """See `Subscription.pause`."""
-        self._leave(ConsumerState.PAUSED)
+        if self.state is not ConsumerState.STOPPED:
+            self._leave(ConsumerState.PAUSED)
 
     def resume(self) -> None:
         """See `Subscription.resume`."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from bus.memory_queue import MemoryQueue, Stored
 from bus.message import Message
-from bus.topology import Argument
+from bus.plan import Argument
 
 KEPT: Final = 10_000
 """Messages. A stream on RabbitMQ is bounded by age and bytes; this one lives in a program's memory."""

@@ -7,7 +7,7 @@ from itertools import count
 from typing import Final
 
 from bus.message import Message
-from bus.topology import Argument
+from bus.plan import Argument
 
 
 @dataclass(order=True, slots=True)

@@ -9,7 +9,8 @@ from bus.errors import BusError, LogUnavailable, QueueFull, TopologyError, Unrou
 from bus.memory_log import MemoryLog
 from bus.memory_queue import MemoryQueue, Stored
 from bus.message import Message
-from bus.topology import Binding, Exchange, Plan, Queue, matches
+from bus.plan import Binding, Exchange, Plan, Queue
+from bus.routing_keys import matches
 
 DEAD_LETTER_PAUSE_SECONDS: Final = 0.5
 """Before a dead-lettered message that no queue took is sent again; RabbitMQ takes three minutes."""

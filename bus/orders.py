@@ -3,7 +3,8 @@
 from bus.broker import Broker
 from bus.codec import encode_control
 from bus.errors import TopologyError
-from bus.topology import EVERYBODY, Topology
+from bus.routing_keys import EVERYBODY
+from bus.topology import Topology
 from schemas import CancelTask, DrainHost, Order
 
 

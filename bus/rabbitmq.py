@@ -16,13 +16,15 @@ from bus import tolerant_decoding
 from bus.amqp_errors import mapped_errors, safe_url
 from bus.broker import ConsumerState, LinkState, OnState, QueueInfo
 from bus.browsing import browsing
+from bus.client_properties import client_properties
 from bus.connection import RPC_TIMEOUT_SECONDS, Connection
 from bus.errors import ConnectionLost, TopologyError
 from bus.log_reader import LogReader
 from bus.message import Delivery, Message
+from bus.plan import Plan, Queue
 from bus.publisher import RETRY_PAUSE_SECONDS, Publisher
+from bus.queue_descriptions import DESCRIPTION_ARGUMENT
 from bus.subscription import RabbitSubscription
-from bus.topology import Plan, Queue
 
 log = structlog.get_logger(__name__)
 
@@ -37,13 +39,24 @@ class RabbitBroker:
     the acknowledgements made on it.
     """
 
-    def __init__(self, urls: Sequence[str], name: str, version: str, *, patience: float = PATIENCE_SECONDS) -> None:
-        """`name` is what the management UI shows for this process; `version` is this product's."""
+    def __init__(
+        self,
+        urls: Sequence[str],
+        name: str,
+        version: str,
+        *,
+        properties: Mapping[str, str] | None = None,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        """`name` is what the management UI shows for this process; `version` is this product's.
+
+        `properties` are told to the broker beside those of every process; whoever may look there reads them.
+        """
         tolerant_decoding.install()
-        properties = {"product": "SutazAI Agents", "version": version}
+        told = client_properties(version, properties or {})
         self._where = safe_url(urls[0])
-        self._consuming = Connection(urls, f"{name} consumes", properties, patience=patience)
-        self._publishing = Connection(urls, f"{name} publishes", properties, patience=patience)
+        self._consuming = Connection(urls, f"{name} consumes", told, patience=patience)
+        self._publishing = Connection(urls, f"{name} publishes", told, patience=patience)
         self._publisher = Publisher(self._publishing)
         self._subscriptions: set[RabbitSubscription] = set()
         self._shared: list[Plan] = []
@@ -214,9 +227,13 @@ async def _declare(plan: Plan, channel: AbstractChannel) -> None:
 
 
 async def _declare_queue(queue: Queue, channel: AbstractChannel) -> None:
+    told = {DESCRIPTION_ARGUMENT: queue.description} if queue.description else {}
     try:
         await channel.declare_queue(
-            queue.name, durable=not queue.exclusive, exclusive=queue.exclusive, arguments=dict(queue.arguments)
+            queue.name,
+            durable=not queue.exclusive,
+            exclusive=queue.exclusive,
+            arguments={**queue.arguments, **told},
         )
     except ConnectionInternalError as error:
         # 3.10 with streams or quorum queues turned off closes the whole connection, which looks like a lost one.

@@ -9,6 +9,7 @@ from contextvars import Context
 from typing import Final
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from bus.admission import Known, before_work
 from bus.cancellations import Cancellations
@@ -16,6 +17,7 @@ from bus.codec import IncomingTask, receive_task
 from bus.ending import end_tasks
 from bus.errors import ConnectionLost
 from bus.fingerprint import fingerprint
+from bus.held import held_tasks
 from bus.hold import Hold
 from bus.inflight import Entry, InFlight
 from bus.message import Delivery
@@ -29,7 +31,7 @@ from bus.slots import Slots, Turn
 from bus.suspects import SETTLING_SECONDS, Suspects, is_suspect
 from bus.task_publisher import TaskPublisher
 from bus.topology import MAX_PRIORITY
-from schemas import EventKind, TaskStatus, Timestamp, now
+from schemas import EventKind, HeldTask, TaskStatus, Timestamp, now
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +47,7 @@ OnLeave = Callable[[Hold], None]
 
 
 class Reception:
-    """Attends to the deliveries of one agent, each in a task of its own, `prefetch` handlers at once."""
+    """Attends to the deliveries of one agent, each in a task of its own, `slots` handlers at once."""
 
     def __init__(
         self,
@@ -55,7 +57,7 @@ class Reception:
         settlement: Settlement,
         *,
         agent: str,
-        prefetch: int,
+        slots: int,
         policy: RetryPolicy,
         patience: Patience,
         rungs_ms: tuple[int, ...],
@@ -74,7 +76,7 @@ class Reception:
         self._cancellations = cancellations
         self._suspects = suspects
         self._returns = returns
-        self._slots = Slots(prefetch)
+        self._slots = Slots(slots)
         self._reason: str | None = None
         self._shut = asyncio.Event()
         self._idle = asyncio.Event()
@@ -94,6 +96,11 @@ class Reception:
     def held(self) -> int:
         """Tasks in hand, unsettled."""
         return self._inflight.held
+
+    @property
+    def in_hand(self) -> list[HeldTask]:
+        """Those tasks; see `bus.held`."""
+        return held_tasks(self._inflight.entries, self._runner.runs, time.monotonic(), now())
 
     @property
     def running(self) -> int:
@@ -134,6 +141,10 @@ class Reception:
         self._shut.clear()
         self._slots.open()
 
+    def add_slot(self) -> None:
+        """Have one handler more at once."""
+        self._slots.release()
+
     async def until_idle(self) -> None:
         """Wait until nothing is left in hand."""
         await self._idle.wait()
@@ -150,10 +161,12 @@ class Reception:
             self.on_leave(hold)
 
     async def _attend(self, delivery: Delivery, hold: Hold) -> None:
+        # For all lines of its context, which is this delivery's alone.
+        bind_contextvars(host=self._publisher.host, agent=self._agent)
         try:
             await self._take_in(delivery, hold)
         except Exception:
-            log.exception("delivery.crashed", agent=self._agent)
+            log.exception("delivery.crashed")
             await self._give_back_slowly([delivery], hold)
 
     async def _give_back_slowly(self, deliveries: list[Delivery], hold: Hold) -> None:
@@ -169,8 +182,9 @@ class Reception:
         received = receive_task(delivery.message, self._agent, now())
         told = await self._was_told(received, delivery)
         incoming = self._inflight.recognise(received, delivery)
+        bind_contextvars(task=incoming.task.id)
         if self._inflight.join(incoming, delivery):
-            log.info("delivery.joined", agent=self._agent, task=incoming.task.id)
+            log.info("delivery.joined")
         elif self._inflight.has_ended(incoming):
             await self._settlement.settle_duplicate(incoming, delivery)
         else:
@@ -192,9 +206,10 @@ class Reception:
 
     async def _attend_to_new(self, entry: Entry, known: Known, hold: Hold) -> None:
         try:
-            await self._attend_to(entry, known, hold)
+            with self._publisher.processing(entry):
+                await self._attend_to(entry, known, hold)
         except Exception:
-            log.exception("delivery.crashed", agent=self._agent, task=entry.task.id)
+            log.exception("delivery.crashed")
             await self._give_back_slowly(entry.deliveries, hold)
         finally:
             # Settled or not: what is delivered again after a fault of ours must not join a task that is over.
@@ -212,16 +227,17 @@ class Reception:
         )
 
     async def _attend_to(self, entry: Entry, known: Known, hold: Hold) -> None:
-        with structlog.contextvars.bound_contextvars(agent=self._agent, task=entry.task.id, attempt=entry.attempt):
-            early = before_work(entry, known, self._rungs_ms, self._policy.max_redeliveries)
-            if early is not None:
-                await self._settlement.settle(entry, early)
-            elif is_suspect(entry.envelope.redeliveries, self._policy.max_redeliveries):
-                with self._suspects.working_on():
-                    await self._until_shut(SETTLING_SECONDS)
-                    await self._work_on(entry, hold)
-            else:
+        bind_contextvars(attempt=entry.attempt)
+        log.debug("delivery.accepted", priority=hold.priority, seconds=round(entry.queue_wait, 3))
+        early = before_work(entry, known, self._rungs_ms, self._policy.max_redeliveries)
+        if early is not None:
+            await self._settlement.settle(entry, early)
+        elif is_suspect(entry.envelope.redeliveries, self._policy.max_redeliveries):
+            with self._suspects.working_on():
+                await self._until_shut(SETTLING_SECONDS)
                 await self._work_on(entry, hold)
+        else:
+            await self._work_on(entry, hold)
 
     async def _work_on(self, entry: Entry, hold: Hold) -> None:
         self._publisher.event(entry, EventKind.ACCEPTED, queue_wait=entry.queue_wait)

@@ -16,6 +16,10 @@ LONGEST_WAIT_SECONDS: Final = 86_400.0
 """A server's own wish (`Retry-After`) is cut to a day: more is a mistake, and the task would be forgotten."""
 
 
+NOT_LOGGED: Final = "it quotes the task or the answer: see the result"
+"""In the place of a text that is not for the log."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """What went wrong, as results and dead letters tell it. `retry_after` is in seconds, a server's own wish."""
@@ -24,6 +28,13 @@ class Failure:
     message: str
     retryable: bool
     retry_after: float | None = None
+    quotes: bool = False
+    """Whether the message may quote what the task brought or a model answered."""
+
+    @property
+    def logged(self) -> str:
+        """The message as the log tells it."""
+        return NOT_LOGGED if self.quotes else self.message
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +135,17 @@ def failure_of(error: Exception, policy: RetryPolicy) -> Failure:
         message=_text_of(error),
         retryable=policy.retries(error, code),
         retry_after=error.retry_after if isinstance(error, RetryableError) else None,
+        quotes=_quotes(error),
     )
+
+
+def logged_text(error: Exception) -> str:
+    """Return an error's text as the log tells it."""
+    return NOT_LOGGED if _quotes(error) else str(error)
+
+
+def _quotes(error: Exception) -> bool:
+    return isinstance(error, HandlerError) and error.quotes
 
 
 def _text_of(error: Exception) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -25,7 +25,8 @@ from bus.outcome import (
     outcome_of_result,
 )
 from bus.patience import Patience
-from bus.retry import RetryPolicy, is_on_purpose
+from bus.retry import RetryPolicy, is_on_purpose, logged_text
+from bus.spans import handling
 from bus.spent import Spent, with_spent
 from bus.task_publisher import TaskPublisher
 from schemas import EventKind, TaskMessage, TaskResult, now
@@ -148,6 +149,11 @@ class Runner:
         self._inquiries: set[asyncio.Task[bool]] = set()
 
     @property
+    def runs(self) -> Collection[Run]:
+        """The handlers that run."""
+        return self._running
+
+    @property
     def running(self) -> int:
         """How many handlers run."""
         return len(self._running)
@@ -255,8 +261,9 @@ class Runner:
         return Attempt(entry.task, entry.attempt, entry.redelivered, entry.queue_wait, emit, elsewhere=elsewhere)
 
     async def _handle(self, attempt: Attempt) -> TaskResult:
-        attempt.emit(EventKind.STARTED)
-        return await self._handler(attempt)
+        with handling(attempt.task.agent):
+            attempt.emit(EventKind.STARTED)
+            return await self._handler(attempt)
 
     def _outcome(self, run: Run) -> Outcome:
         work = run.work
@@ -269,7 +276,7 @@ class Runner:
         # A handler that lets an inner cancellation out was not cancelled by anybody here: it failed.
         error = RetryableError("the handler was cancelled from inside") if work.cancelled() else _error_of(work)
         shown = None if is_on_purpose(error) else error
-        log.info("task.raised", kind=type(error).__name__, error=str(error), exc_info=shown)
+        log.info("task.raised", kind=type(error).__name__, error=logged_text(error), exc_info=shown)
         return self._outcome_of_error(run, error)
 
     def _outcome_of_error(self, run: Run, error: Exception) -> Outcome:
@@ -282,7 +289,7 @@ async def _met_outage(attempt: Attempt) -> bool:
         return await attempt.met_outage()
     except Exception:
         # An attempt is used where nobody can say otherwise.
-        log.exception("task.inquiry_failed", task=attempt.task.id)
+        log.exception("task.inquiry_failed")
         return False
 
 

@@ -19,6 +19,7 @@ from bus.message import Delivery
 from bus.outcome import Buried, Finished, HandedBack, Outcome, Postponed, TriedAgain, buried, without_result
 from bus.retry import Failure
 from bus.shelf import Shelf
+from bus.spans import settling
 from bus.task_publisher import TaskPublisher, marked
 from schemas import EventKind, TaskResult, TaskStatus
 
@@ -64,24 +65,26 @@ class Settlement:
         """Terminal results so far, by status."""
         self.retries = 0
         """Attempts that went to the ladder so far."""
-        self.on_result: OnResult | None = None
-        """Called with each terminal result that the bus has confirmed. It must not raise."""
+        self.on_result: list[OnResult] = []
+        """Called with each terminal result that the bus has confirmed. They must not raise."""
 
     async def settle(self, entry: Entry, outcome: Outcome) -> None:
         """Carry out the outcome of one attempt."""
-        try:
-            await self._carry_out(entry, outcome)
-        except MessageTooLarge as error:
-            # A copy is a little larger than what was published. Who came in under the limit by less ends here.
-            failure = Failure("task_too_large", str(error), retryable=False)
-            await self._carry_out(entry, buried(entry, TaskStatus.FAILED, failure, 0.0, "permanent"))
+        entry.is_settling = True
+        with settling(self._agent, outcome):
+            try:
+                await self._carry_out(entry, outcome)
+            except MessageTooLarge as error:
+                # A copy is a little larger than what was published. Who came in under the limit by less ends here.
+                failure = Failure("task_too_large", str(error), retryable=False)
+                await self._carry_out(entry, buried(entry, TaskStatus.FAILED, failure, 0.0, "permanent"))
 
     async def settle_duplicate(self, incoming: IncomingTask, delivery: Delivery) -> None:
         """Settle a delivery of a task that has ended here, or goes on as a copy. It is not done again.
 
         Whoever asks with it gets the one terminal result: now, or once there is one.
         """
-        log.info("delivery.duplicate", agent=self._agent, task=incoming.task.id)
+        log.info("delivery.duplicate")
         asker = asker_of(delivery.message, incoming.task.id)
         if asker is not None:
             repeats = delivery.redelivered or incoming.envelope.was_lost
@@ -102,7 +105,7 @@ class Settlement:
         if result is None:
             result = await self._endings.find(incoming.task, self._answers.ended_at(incoming.key))
         if result is None:
-            log.warning("duplicate.unanswered", agent=self._agent, task=incoming.task.id, queue=asker.reply_to)
+            log.warning("duplicate.unanswered", queue=asker.reply_to)
             return
         await self._publisher.reply(marked(result), asker)
 
@@ -111,13 +114,13 @@ class Settlement:
             case Finished(result):
                 await self._finish(entry, result)
             case Buried(result, failure, reason):
-                log.warning("task.buried", reason=reason, code=failure.code, error=failure.message)
+                log.warning("task.buried", reason=reason, code=failure.code, error=failure.logged)
                 await self._insist(lambda _: self._publisher.dead_letter(entry, reason, failure))
                 await self._finish(entry, result)
             case TriedAgain():
                 await self._try_again(entry, outcome)
             case Postponed(rung_ms, envelope, reason):
-                log.info("task.postponed", reason=reason, delay=rung_ms / 1000, redeliveries=envelope.redeliveries)
+                log.info("task.postponed", reason=reason, seconds=rung_ms / 1000, redeliveries=envelope.redeliveries)
                 await self._replace(entry, lambda again: self._publisher.later(entry, envelope, rung_ms, again=again))
             case HandedBack(reason):
                 log.info("task.handed_back", reason=reason)
@@ -146,6 +149,7 @@ class Settlement:
         await _settle_all(entry, lambda delivery: delivery.requeue())
 
     async def _finish(self, entry: Entry, result: TaskResult) -> None:
+        result = result.model_copy(update={"host": self._publisher.host})
         try:
             before = await self._publish(entry, result)
         except MessageTooLarge as error:
@@ -171,11 +175,12 @@ class Settlement:
                 await self._publisher.result(marked(result) if again else result, entry.message)
             return before
 
-        return await self._insist(publish)
+        with self._publisher.answering(result):
+            return await self._insist(publish)
 
     async def _try_again(self, entry: Entry, outcome: TriedAgain) -> None:
         failure, rung_ms = outcome.failure, outcome.rung_ms
-        log.info("task.retrying", delay=outcome.seconds, error=failure.message)
+        log.info("task.retrying", seconds=outcome.seconds, code=failure.code, error=failure.logged)
         await self._replace(entry, lambda again: self._publisher.later(entry, outcome.envelope, rung_ms, again=again))
         self.retries += 1
         self._publisher.event(
@@ -205,8 +210,8 @@ class Settlement:
 
     async def _conclude(self, entry: Entry, result: TaskResult) -> None:
         """Tell the result to this process, answer all who asked, then acknowledge; also who asks meanwhile."""
-        if self.on_result is not None:
-            self.on_result(result)
+        for tell in self.on_result:
+            tell(result)
         told: set[Asker] = set()
         acknowledged = False
         while True:
@@ -234,7 +239,7 @@ class Settlement:
             except BusError as error:
                 attempt += 1
                 tell = log.warning if attempt == 1 else log.debug
-                tell("settlement.waiting", agent=self._agent, attempt=attempt, reason=str(error))
+                tell("settlement.waiting", tries=attempt, reason=str(error))
                 # A lost connection has its own back-off.
                 await asyncio.sleep(LINK_PAUSE_SECONDS if isinstance(error, ConnectionLost) else back_off(attempt))
                 await self._restore_after(error)
@@ -259,4 +264,5 @@ async def _tried(settling: Awaitable[None]) -> bool:
     except ConnectionLost as error:
         log.info("delivery.lost", reason=str(error))
         return False
+    log.debug("delivery.settled")
     return True

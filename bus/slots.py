@@ -39,7 +39,7 @@ class Turn:
 
 
 class Slots:
-    """A semaphore that can be shut. A shut one lets nobody in; what is inside stays inside."""
+    """A semaphore that can be shut, and grows. A shut one lets nobody in; what is inside stays inside."""
 
     def __init__(self, number: int) -> None:
         self._free = number
@@ -66,7 +66,7 @@ class Slots:
                 self._waiting.remove(turn)
 
     def release(self) -> None:
-        """Return a slot that `acquire` gave."""
+        """Return a slot that `acquire` gave, or add one."""
         while self._waiting:
             if self._waiting.pop(0).answer(slot=True):
                 return

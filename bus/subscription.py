@@ -131,6 +131,8 @@ class RabbitSubscription:
         self._wanted = False
         self._news.set()
         await self._until(lambda: self._quiet or self._wanted)
+        if not self._wanted and self._state is not ConsumerState.STOPPED:
+            self._enter(ConsumerState.PAUSED)  # also what had yet to begin, or was lost and would come back
 
     def resume(self) -> None:
         """See `Subscription.resume`."""

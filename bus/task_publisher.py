@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, Final
 
@@ -17,7 +18,10 @@ from bus.fingerprint import fingerprint
 from bus.inflight import Entry
 from bus.message import Message
 from bus.retry import Failure
-from bus.topology import QueueType, Topology, event_key, result_key, returned_key
+from bus.routing_keys import event_key, result_key, returned_key
+from bus.spans import answering, processing
+from bus.topology import QueueType, Topology
+from bus.tracing import Span, carrying
 from schemas import HIGHEST, EventKind, Returned, TaskEvent, TaskResult, now
 
 log = structlog.get_logger(__name__)
@@ -39,13 +43,21 @@ class TaskPublisher:
         self._may_speak = True
         self.host = host
 
+    def processing(self, entry: Entry) -> AbstractContextManager[None]:
+        """Trace one attempt at a task within the block, from its delivery to its settlement."""
+        return processing(self._topology, self._agent, entry)
+
+    def answering(self, result: TaskResult) -> AbstractContextManager[Span]:
+        """Trace the publishing of a terminal result within the block, all tries together."""
+        return answering(self._topology, self._agent, result)
+
     async def result(self, result: TaskResult, asked: Message) -> None:
         """Publish a terminal result, once.
 
         Raises:
             ConnectionLost: the connection is away or was lost; the result may still arrive.
         """
-        message = codec.encode_result(result, correlation_id=asked.correlation_id)
+        message = carrying(codec.encode_result(result, correlation_id=asked.correlation_id))
         key = result_key(self._agent, result.status)
         # Not mandatory: nobody has to listen.
         await self._broker.publish(self._topology.results, key, message, mandatory=False, timeout=None, once=True)
@@ -54,8 +66,8 @@ class TaskPublisher:
         """Publish a terminal result to `reply_to` as well, where there is one; its queue may be gone by now."""
         if not asked.reply_to:
             return None
-        message = codec.encode_result(result, correlation_id=asked.correlation_id)
-        again = codec.encode_result(marked(result), correlation_id=asked.correlation_id)
+        message = carrying(codec.encode_result(result, correlation_id=asked.correlation_id))
+        again = carrying(codec.encode_result(marked(result), correlation_id=asked.correlation_id))
         for attempt in range(REPLY_TRIES):
             try:
                 return await self._broker.publish(
@@ -63,7 +75,7 @@ class TaskPublisher:
                 )
             except (PublishError, TopologyError) as error:
                 # Insisting could go on for ever: a reply queue is its owner's business.
-                log.warning("reply.refused", agent=self._agent, queue=asked.reply_to, reason=str(error))
+                log.warning("reply.refused", queue=asked.reply_to, reason=str(error))
                 if not isinstance(error, QueueFull):
                     return None
                 message = again
@@ -104,9 +116,9 @@ class TaskPublisher:
             )
         except TopologyError as error:
             self._may_speak = False
-            log.warning("word.refused", agent=self._agent, reason=str(error), effect="other hosts count what goes back")
+            log.warning("word.refused", reason=str(error), effect="other hosts count what goes back")
         except BusError as error:
-            log.debug("word.unsaid", agent=self._agent, reason=str(error))
+            log.debug("word.unsaid", reason=str(error))
 
     async def later(self, entry: Entry, envelope: Envelope, rung_ms: int, *, again: bool) -> None:
         """Put a copy with a new envelope on the ladder; `again`, if one may be there already."""
@@ -121,7 +133,7 @@ class TaskPublisher:
             await self._broker.publish(self._topology.dead, self._agent, letter, timeout=None)
         except MessageTooLarge:
             # It came in under a larger limit, as before an upgrade. What is known of it is kept, its body cannot be.
-            log.warning("dead_letter.without_body", agent=self._agent, task=entry.task.id, size=len(letter.body))
+            log.warning("dead_letter.without_body", size=len(letter.body))
             headers = {**letter.headers, LEFT_OUT_HEADER: f"body of {len(letter.body)} bytes"}
             kept = replace(letter, body=b"", headers=headers)
             await self._broker.publish(self._topology.dead, self._agent, kept, timeout=None)
@@ -141,7 +153,7 @@ class TaskPublisher:
         )
         key = event_key(self._agent, kind, entry.task.id)
         with contextlib.suppress(ValueError):  # a text that is no Unicode, half a surrogate pair, has no JSON
-            self._broker.announce(self._topology.events, key, codec.encode_event(event))
+            self._broker.announce(self._topology.events, key, carrying(codec.encode_event(event)))
 
 
 def marked(result: TaskResult) -> TaskResult:

@@ -1,15 +1,13 @@
-"""Every exchange, queue, argument, routing key and tag, as frozen data. Nothing else spells a name on the broker."""
+"""Every exchange, queue and argument, as frozen data. With `bus.routing_keys`, nothing else spells a name there."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from bus import queue_descriptions as words
 from bus.errors import TopologyError
-from schemas import EventKind, ReportKind, TaskStatus
-
-Argument = str | int
-"""A queue or exchange argument, as RabbitMQ takes it."""
+from bus.plan import Argument, Binding, Exchange, Plan, Queue
 
 RUNGS_MS: Final = (1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300_000, 900_000)
 """The delay ladder: fixed queues with a queue-level TTL, because a per-message TTL blocks all behind it."""
@@ -35,15 +33,6 @@ LOG_ARGUMENTS: Final[Mapping[str, Argument]] = {
 }
 """Whole segments are dropped once they are too old, so small ones keep the limits close."""
 
-EVERYBODY: Final = "all"
-"""Routing key on the control exchange: what is said to the agents of all hosts."""
-
-RETURNS_OF_ALL: Final = "returned.*"
-"""Binding key on the control exchange: what hosts say of deliveries that they hand back; see `returned_key`."""
-
-REPORTS_WANTED: Final = "report.all"
-"""Routing key on the control exchange, of two words, which the control log does not keep: all hosts are to report."""
-
 ARRIVALS_MAX_LENGTH: Final = 1_000
 """Arrivals only wake a host, so the oldest may go."""
 
@@ -62,55 +51,6 @@ class QueueType(StrEnum):
 
     CLASSIC = "classic"
     QUORUM = "quorum"
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """A durable topic exchange."""
-
-    name: str
-    alternate: str | None = None
-
-    @property
-    def arguments(self) -> dict[str, Argument]:
-        """Return the arguments of `exchange.declare`."""
-        return {} if self.alternate is None else {"alternate-exchange": self.alternate}
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """A durable queue. Arguments never change for a name: RabbitMQ refuses a second declaration that differs.
-
-    An `exclusive` one is not durable: it goes with the connection that made it, and with the node.
-    """
-
-    name: str
-    arguments: Mapping[str, Argument]
-    exclusive: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Binding:
-    """Messages that reach `exchange` with a key that matches `key` go to `queue`."""
-
-    exchange: str
-    queue: str
-    key: str
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to declare, in this order."""
-
-    exchanges: tuple[Exchange, ...] = ()
-    queues: tuple[Queue, ...] = ()
-    bindings: tuple[Binding, ...] = ()
-
-    def parts(self) -> Iterator["Plan"]:
-        """Iterate over plans of one thing each, in the same order."""
-        yield from (Plan(exchanges=(exchange,)) for exchange in self.exchanges)
-        yield from (Plan(queues=(queue,)) for queue in self.queues)
-        yield from (Plan(bindings=(binding,)) for binding in self.bindings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,18 +156,23 @@ class Topology:
             self.unrouted,
         )
         exchanges = (*map(Exchange, topics), Exchange(self.tasks, alternate=self.unrouted))
-        rungs = tuple(Queue(self.delay_queue(ms), self._rung(ms)) for ms in self.rungs_ms)
+        rungs = tuple(
+            Queue(self.delay_queue(ms), self._rung(ms), description=words.of_rung(ms)) for ms in self.rungs_ms
+        )
         bindings = tuple(Binding(self.delay, self.delay_queue(ms), f"{ms}.#") for ms in self.rungs_ms)
-        unrouted = Queue(self.unrouted, {**self._unlimited, **self._bounded})
+        unrouted = Queue(self.unrouted, {**self._unlimited, **self._bounded}, description=words.UNROUTED)
         return Plan(exchanges, (*rungs, unrouted), (*bindings, Binding(self.unrouted, self.unrouted, "#")))
 
     def logs(self) -> tuple[Plan, ...]:
         """Return the streams, one plan each: they are optional, since a broker may have streams turned off."""
         # Keys of one word on the control exchange: what hosts tell each other of the moment is not worth keeping.
-        kept = ((self.results, self.results_log, "#"), (self.control, self.control_log, "*"))
+        kept = (
+            (self.results, self.results_log, "#", words.RESULTS_LOG),
+            (self.control, self.control_log, "*", words.CONTROL_LOG),
+        )
         return tuple(
-            Plan((Exchange(exchange),), (Queue(log, LOG_ARGUMENTS),), (Binding(exchange, log, keys),))
-            for exchange, log, keys in kept
+            Plan((Exchange(exchange),), (Queue(log, LOG_ARGUMENTS, description=told),), (Binding(exchange, log, keys),))
+            for exchange, log, keys, told in kept
         )
 
     def agent(self, agent: str) -> Plan:
@@ -235,8 +180,8 @@ class Topology:
         task, dead = self.task_queue(agent), self.dead_queue(agent)
         return Plan(
             queues=(
-                Queue(task, self._task_arguments(agent)),
-                Queue(dead, self._unlimited),
+                Queue(task, self._task_arguments(agent), description=words.of_tasks(agent)),
+                Queue(dead, self._unlimited, description=words.of_dead_letters(agent)),
             ),
             bindings=(
                 Binding(self.tasks, task, agent),
@@ -254,11 +199,12 @@ class Topology:
             "x-expires": LISTENER_EXPIRES_MS,
             "x-max-length": LISTENER_MAX_LENGTH,
         }
+        queue = Queue(name, arguments, description=words.LISTENER)
         if exchange is None:
-            return Plan(queues=(Queue(name, arguments),))
+            return Plan(queues=(queue,))
         # The exchange too: who listens may be here before any agent is.
         bindings = tuple(Binding(exchange, name, key) for key in keys)
-        return Plan((Exchange(exchange),), (Queue(name, arguments),), bindings)
+        return Plan((Exchange(exchange),), (queue,), bindings)
 
     def arrivals(self, listener: str, agents: tuple[str, ...]) -> Plan:
         """Return the queue in which a host hears that tasks have come for its agents, fresh or off the ladder."""
@@ -275,7 +221,8 @@ class Topology:
             for agent in agents
             for binding in (Binding(self.tasks, name, agent), Binding(self.retry, name, f"*.{agent}"))
         )
-        return Plan(queues=(Queue(name, arguments, exclusive=True),), bindings=tuple(bindings))
+        queue = Queue(name, arguments, exclusive=True, description=words.ARRIVALS)
+        return Plan(queues=(queue,), bindings=tuple(bindings))
 
     @property
     def _unlimited(self) -> dict[str, Argument]:
@@ -311,47 +258,3 @@ class Topology:
             "x-dead-letter-strategy": "at-least-once",
             "x-overflow": "reject-publish",
         }
-
-
-def result_key(agent: str, status: TaskStatus) -> str:
-    """Return the routing key of a terminal result."""
-    return f"{agent}.{status.value}"
-
-
-def event_key(agent: str, kind: EventKind, task_id: str) -> str:
-    """Return the routing key of an event."""
-    return f"{agent}.{kind.value}.{task_id}"
-
-
-def report_key(reporter: str, kind: ReportKind) -> str:
-    """Return the routing key of a report; dots in a host's name would add words to it."""
-    return f"{reporter.replace('.', '-')}.{kind.value}"
-
-
-def returned_key(agent: str = EVERYBODY) -> str:
-    """Return the routing key of a host's word that it hands back a delivery of `agent`, or has before, of any."""
-    return f"returned.{agent}"
-
-
-def agent_of(key: str) -> str:
-    """Return the agent that a task's routing key names: `<agent>`, or `<milliseconds>.<agent>` off the ladder."""
-    return key.rpartition(".")[2]
-
-
-def filter_keys(*words: str | None) -> tuple[str, ...]:
-    """Return the binding key for a choice of words; None stands for any one word."""
-    return (".".join("*" if word is None else word for word in words),)
-
-
-def matches(pattern: str, key: str) -> bool:
-    """Tell whether a topic binding `pattern` takes `key`: `*` is one word, `#` any number of words, also none."""
-    return _words_match(pattern.split("."), key.split("."))
-
-
-def _words_match(pattern: list[str], key: list[str]) -> bool:
-    if not pattern:
-        return not key
-    head, rest = pattern[0], pattern[1:]
-    if head == "#":
-        return any(_words_match(rest, key[n:]) for n in range(len(key) + 1))
-    return bool(key) and head in ("*", key[0]) and _words_match(rest, key[1:])

@@ -15,7 +15,16 @@ from schemas.control import (
 )
 from schemas.event import EventKind, TaskEvent
 from schemas.priority import HIGHEST, Priority, parse_priority, priority_name
-from schemas.report import AgentReport, BreakerReport, HandlingSeconds, HostReport, PoolReport, Report, ReportKind
+from schemas.report import (
+    AgentReport,
+    BreakerReport,
+    HandlingSeconds,
+    HeldTask,
+    HostReport,
+    PoolReport,
+    Report,
+    ReportKind,
+)
 from schemas.result import PastAttempt, TaskError, TaskResult, TaskStatus, Usage
 from schemas.retry import RetryRules
 from schemas.task import TaskMessage, new_task_id
@@ -32,6 +41,7 @@ __all__ = [
     "DrainHost",
     "EventKind",
     "HandlingSeconds",
+    "HeldTask",
     "Hello",
     "HostReport",
     "MappingWire",

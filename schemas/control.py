@@ -38,11 +38,15 @@ class CancelTask(Wire):
 
 
 class Hello(Wire):
-    """A host has started, with these agents. What keeps the control log learns from it which agents there are."""
+    """A host is here, with these agents. Whoever reads the control log learns from it which agents and hosts there are.
+
+    `queue` is where it hears what is said to it: while that has a consumer, the host is connected.
+    """
 
     kind: Literal[ControlKind.HELLO] = ControlKind.HELLO
     host: str
     agents: tuple[AgentName, ...]
+    queue: str | None = None
     timestamp: Timestamp = Field(default_factory=now)
 
 

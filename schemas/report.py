@@ -80,6 +80,18 @@ class HandlingSeconds(Wire):
     p95: float
 
 
+class HeldTask(Wire):
+    """A task in an agent's hands."""
+
+    id: str
+    attempt: int
+    since: Timestamp
+    """When its handler began; before that and after it, when the task came."""
+    state: str
+    """waiting (for a handler, or in it for the model), running, or settling: its work is over, and its outcome is
+    published and confirmed."""
+
+
 class AgentReport(Wire):
     """One agent: what it has done and whether it consumes. `health` is its `health_check()`."""
 
@@ -100,6 +112,8 @@ class AgentReport(Wire):
     """Handlers at work."""
     waiting: int = 0
     """What it holds and is not at work on: it waits for a handler or for the model, or to be settled."""
+    tasks: list[HeldTask] = Field(default_factory=list)
+    """Those that it holds, twenty at most: what runs comes first, then the oldest."""
     attempts: int = 0
     """Handlers run since the start, those that were handed back included."""
     retries: int = 0

@@ -85,7 +85,8 @@ class TaskResult(MappingWire):
     `processing_time` is in seconds, of the last attempt alone, its wait for a model slot (`usage.slot_wait`) included.
     Handlers build it with `task_id`, `status`, `result` and `processing_time`, as docs/names.md fixes;
     the consumer fills in agent, attempt, usage and the rest before it is published. `history` holds the attempts
-    before this one, oldest first. `model` and `server`, an address without credentials, are those asked last.
+    before this one, oldest first. `model` and `server`, an address without credentials, are those asked last. `host`
+    is the process that gave the result; None where none did, as for a task that reached no agent.
     `redelivered`: the broker has handed this task out more than once, so that a second result of it may exist.
     """
 
@@ -96,6 +97,7 @@ class TaskResult(MappingWire):
     error: TaskError | str | None = None
     timestamp: Timestamp = Field(default_factory=now)
     agent: AgentName | None = None
+    host: str | None = None
     attempt: Annotated[int, Field(ge=1)] = 1
     model: str | None = None
     server: str | None = None

@@ -7,9 +7,11 @@ from pydantic import ValidationError
 
 from agents.cli.console import out
 from agents.cli.given_task import sentence_of
+from agents.cli.meant_agents import names_explained
 from agents.cli.options import AmqpUrl, Config, Prefix, connected
 from agents.core.process import run_process
 from bus.client import Client
+from bus.errors import UnknownAgent
 from schemas import CancelTask
 
 
@@ -36,12 +38,19 @@ def cancel(
     async def tell() -> None:
         async with chosen.broker as broker:
             client = Client(broker, chosen.settings.topology)
+            with names_explained(chosen.settings):
+                await _must_be_known(client, agent)
             for task_id in task_ids:
                 await client.cancel(task_id, agent=agent, reason=reason)
             hosts = f"the hosts of {agent}" if agent else "all hosts"
             out.print(f"asked {hosts} to cancel {len(task_ids)} task{'s' if len(task_ids) > 1 else ''}", markup=False)
 
     run_process(tell, "error")
+
+
+async def _must_be_known(client: Client, agent: str | None) -> None:
+    if agent is not None and await client.broker.queue_info(client.topology.task_queue(agent)) is None:
+        raise UnknownAgent(agent)
 
 
 def _must_be_usable(task_ids: list[str], agent: str | None) -> None:

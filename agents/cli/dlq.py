@@ -12,11 +12,14 @@ import typer
 
 from agents.cli import letter_work
 from agents.cli.fleet import fleet
+from agents.cli.meant_agents import names_explained, remedy_for
 from agents.cli.options import AmqpUrl, Config, Prefix, connected
 from agents.cli.shown_letters import Groups, json_of, row_of
 from agents.cli.since import since_of
+from agents.core.catalog import CATALOG, load_catalog
 from agents.core.exit_codes import ExitCode
 from agents.core.process import run_process
+from agents.core.settings import load_settings
 from bus.broker import Broker
 from bus.dead_letters import DeadLetters
 from bus.errors import UnknownAgent
@@ -59,11 +62,16 @@ class _Desk:
         async def at_desk() -> None:
             async with chosen.broker as broker:
                 topology = chosen.settings.topology
-                await _must_be_known(broker, topology, self.agents or ())
+                with names_explained(chosen.settings):
+                    await _must_be_known(broker, topology, self.agents or ())
                 names = self.agents or await fleet(broker, chosen.settings)
                 await work(DeadLetters(broker, topology, names))
 
         run_process(at_desk, "error")
+
+    def remedy_for(self, agent: str) -> str:
+        """Return what to do about an agent that no queue takes tasks for; empty where nothing is known of it."""
+        return remedy_for(agent, load_catalog((*load_settings(self.config).agents_path, CATALOG)))
 
 
 @dlq.command("list")
@@ -139,7 +147,7 @@ def replay(
     if dry_run:
         desk.run(lambda letters: letter_work.preview(letters, choice, "replay"))
     else:
-        desk.run(lambda letters: letter_work.replay_letters(letters, choice))
+        desk.run(lambda letters: letter_work.replay_letters(letters, choice, desk.remedy_for))
 
 
 @dlq.command()

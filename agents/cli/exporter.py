@@ -7,6 +7,7 @@ import typer
 
 from agents.cli.console import out
 from agents.cli.options import AmqpUrl, Config, LogLevel, Prefix, connected
+from agents.core.pages.server import PageServer
 from agents.core.process import run_process, stopping_on_signals
 from agents.exporter.extra import require_extra
 from bus.client import Client
@@ -38,16 +39,18 @@ def exporter(
 
     async def serve() -> None:
         from agents.exporter.exporter import Exporter  # noqa: PLC0415 - an extra
-        from agents.exporter.http_server import MetricsServer  # noqa: PLC0415 - an extra
+        from agents.exporter.pages import PATIENCE_SECONDS, pages_of  # noqa: PLC0415 - an extra
 
         stop = asyncio.Event()
         async with (
             chosen.broker as broker,
             Exporter(Client(broker, settings.topology), interval=settings.health_check_interval) as listening,
-            MetricsServer(listening, host, port) as server,
+            PageServer(
+                pages_of(listening), host, port, patience=PATIENCE_SECONDS, options="--host and --port"
+            ) as server,
         ):
             with stopping_on_signals(stop.set):
-                out.print(f"metrics of {broker.description} are at {server.url}; Ctrl-C ends")
+                out.print(f"metrics of {broker.description} are at {server.url}/metrics; Ctrl-C ends")
                 await stop.wait()
 
-    run_process(serve, settings.log_level)
+    run_process(serve, settings.log_level, settings.log_format)

@@ -71,8 +71,8 @@ async def preview(letters: DeadLetters, choice: Choice, doing: str) -> None:
     _tell_spared(spared)
 
 
-async def replay_letters(letters: DeadLetters, choice: Choice) -> None:
-    """Replay with a count of it. Exits where letters stay because nobody knows their agents."""
+async def replay_letters(letters: DeadLetters, choice: Choice, remedy_for: Callable[[str], str]) -> None:
+    """Replay with a count of it. Exits where letters stay because nobody knows their agents, each with its remedy."""
     with _tally("replayed") as tally:
         async with aclosing(letters.replay(choice)) as steps:
             async for step in steps:
@@ -88,7 +88,7 @@ async def replay_letters(letters: DeadLetters, choice: Choice) -> None:
     out.print(f"replayed {tally.done} of {total}")
     _tell_spared(tally.spared)
     if tally.unknown_agents:
-        names = ", ".join(sorted(set(tally.unknown_agents)))
+        names = ", ".join(f"{name}{_in_brackets(remedy_for(name))}" for name in sorted(set(tally.unknown_agents)))
         typer.echo(f"error: {len(tally.unknown_agents)} stay, since no queue takes tasks for: {names}", err=True)
         raise typer.Exit(ExitCode.UNKNOWN_AGENT)
 
@@ -120,6 +120,10 @@ def print_table(groups: Groups) -> None:
 def _tell_spared(spared: Counter[str]) -> None:
     for reason, count in sorted(spared.items()):
         err.print(f"left out {count} {reason}, since {SPARED[reason]}: `--reason {reason}` takes them", markup=False)
+
+
+def _in_brackets(remedy: str) -> str:
+    return f" ({remedy})" if remedy else ""
 
 
 @dataclass(slots=True)

@@ -64,7 +64,8 @@ def local_model(
                 out.print(f"the Ollama API is at {server.url}; use it with OLLAMA_URL={server.url}. Ctrl-C ends")
                 await stop.wait()
 
-    run_process(serve, load_settings(log_level=log_level).log_level)
+    chosen = load_settings(log_level=log_level)
+    run_process(serve, chosen.log_level, chosen.log_format)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -5,30 +5,14 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from agents.cli.agents import agents
-from agents.cli.cancel import cancel
-from agents.cli.demo.command import demo
-from agents.cli.dlq import dlq
-from agents.cli.doctor import doctor
-from agents.cli.drain import drain
-from agents.cli.exporter import exporter
-from agents.cli.local_model import local_model
-from agents.cli.migrate import migrate
-from agents.cli.models import models
-from agents.cli.pause import pause
-from agents.cli.results import results
-from agents.cli.resume import resume
-from agents.cli.run import run
-from agents.cli.status import status
-from agents.cli.submit import submit
-from agents.cli.task import task
-from agents.cli.topology import topology
+from agents.cli.commands import CommandGroup
 from agents.cli.usage import usage_sentence
 from agents.core.exit_codes import KNOWN_ERRORS, ExitCode, exit_code_of
 from agents.core.version import VERSION
 
 app = typer.Typer(
     name="sutazai",
+    cls=CommandGroup,
     help="Language-model agents behind RabbitMQ, on hardware you own.",
     epilog="Exit codes: 0 ok, 1 a fault of this program, 2 wrong usage or settings, 3 no broker, 4 the broker refuses, "
     "5 unknown agent, 6 the task was not completed, 7 timed out, 8 the model, 9 refused, 130 interrupted.",
@@ -46,29 +30,6 @@ def sutazai(
     if version:
         typer.echo(VERSION)
         raise typer.Exit
-
-
-for command in (
-    demo,
-    run,
-    submit,
-    results,
-    status,
-    task,
-    cancel,
-    pause,
-    resume,
-    drain,
-    topology,
-    models,
-    exporter,
-    doctor,
-):
-    app.command()(command)
-app.command("local-model")(local_model)
-app.add_typer(agents)
-app.add_typer(dlq)
-app.add_typer(migrate)
 
 
 def main() -> None:

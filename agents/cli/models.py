@@ -13,8 +13,9 @@ from agents.cli.chosen_agents import models_of
 from agents.cli.console import err, out, write
 from agents.cli.needed_models import ModelState, Need, Shelved, line_of, model_table, needs_of, shelved
 from agents.cli.options import Config
-from agents.cli.pulled_models import pull_bars, pull_models
+from agents.cli.pulled_models import pull_models
 from agents.cli.selection import All, Categories, Selection, Tiers
+from agents.cli.transfer_bars import transfer_bars
 from agents.core.exit_codes import ExitCode
 from agents.core.model.addresses import server_addresses
 from agents.core.model.errors import ModelError
@@ -85,7 +86,7 @@ class _Desk:
 
     async def pull(self) -> None:
         """Have the servers that answered pull what they miss, side by side, and look again."""
-        with pull_bars() as bars:
+        with transfer_bars() as bars:
             wanted = {
                 client: [row for row in rows if row.state is ModelState.MISSING] for client, rows in self._rows.items()
             }

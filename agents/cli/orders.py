@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from agents.cli.console import out
 from agents.cli.given_task import sentence_of
+from agents.cli.meant_agents import names_explained
 from agents.cli.options import Connected
 from agents.cli.shown_letters import plain
 from bus.client import Client
@@ -105,8 +106,9 @@ async def carried_out(
         client = Client(broker, chosen.settings.topology)
         answers = Answers(named)
         async with client.reports() as reports:
-            for order in orders:
-                await _must_know(client, order)
+            with names_explained(chosen.settings):
+                for order in orders:
+                    await _must_know(client, order)
             for order in orders:
                 await say(broker, client.topology, order)
             await _collect(reports, answers, answer_of)

@@ -2,19 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.progress import Progress
 
 from agents.cli.console import err
 from agents.cli.needed_models import Shelved
 from agents.core.model.errors import ModelError
 from agents.core.model.pulling import PullProgress
 from agents.core.ollama_client import OllamaClient
-
-
-def pull_bars() -> Progress:
-    """Return the place on standard error where the bars go; off a terminal it shows none."""
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
 
 
 async def pull_models(client: OllamaClient, rows: Sequence[Shelved], bars: Progress) -> list[ModelError]:

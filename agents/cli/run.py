@@ -13,8 +13,10 @@ from agents.cli.options import AmqpUrl, Config, LogLevel, Prefix
 from agents.cli.selection import All, Categories, Selection, Tiers
 from agents.core.base_agent_v2 import BaseAgentV2
 from agents.core.host import Host
+from agents.core.pages.host_pages import open_pages
 from agents.core.process import run_process
 from agents.core.settings import SettingsError, load_settings
+from agents.core.tracing.traced import traced
 
 
 def run(
@@ -48,6 +50,15 @@ def run(
     grace: Annotated[
         float | None, typer.Option(min=0, help="Seconds that running tasks get after Ctrl-C. Default 30.")
     ] = None,
+    health_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, metavar="PORT", help="Serve /healthz, /readyz and /metrics here; 0 for a free one."
+        ),
+    ] = None,
+    health_address: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Where to serve them. Default 127.0.0.1; 0.0.0.0 for all.")
+    ] = None,
     prefix: Prefix = None,
     config: Config = None,
     log_level: LogLevel = None,
@@ -75,6 +86,8 @@ def run(
         max_concurrent_tasks=concurrency,
         max_ollama_connections=slots,
         grace_period=grace,
+        health_port=health_port,
+        health_address=health_address,
         prefix=prefix,
         log_level=log_level,
     )
@@ -84,10 +97,12 @@ def run(
     _refuse_namesakes(staff)
 
     async def serve() -> None:
-        async with Host(staff, settings) as host:
-            await host.serve()
+        host = Host(staff, settings)
+        with traced(settings, "sutazai"):
+            async with open_pages(host), host:
+                await host.serve()
 
-    run_process(serve, settings.log_level)
+    run_process(serve, settings.log_level, settings.log_format)
 
 
 def _refuse_namesakes(staff: Sequence[BaseAgentV2]) -> None:

@@ -1,16 +1,17 @@
-"""A fleet in tables for people, 80 columns wide. Pure."""
+"""A fleet in tables for people, 80 columns wide, and as JSON for programs. Pure."""
 
+import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from rich.table import Table
 from rich.text import Text
 
-from agents.cli.fleet_picture import FleetPicture
 from agents.cli.shown_letters import plain
-from bus.broker import ConsumerState
-from schemas import AgentReport, BreakerReport, HostReport, PoolReport
+from agents.fleet.fleet import Fleet
+from bus.broker import ConsumerState, QueueInfo
+from schemas import AgentReport, BreakerReport, HostReport, PoolReport, Report
 
 MEBIBYTE: Final = 1 << 20
 
@@ -23,17 +24,32 @@ _TAKING: Final = frozenset((ConsumerState.CONSUMING, ConsumerState.FULL))
 Row = Sequence[str]
 
 
-def status_of(picture: FleetPicture) -> Iterator[Table | Text]:
+def status_of(fleet: Fleet, queues: Mapping[str, QueueInfo]) -> Iterator[Table | Text]:
     """Yield what to print: hosts, model servers, agents that hold tasks or take none, and queues where tasks wait."""
-    yield _table("HOSTS", ("state", "agents", "held", "MiB", "CPU %", "version"), map(_host, picture.hosts.values()))
-    servers = [_server(pool, picture.breakers.get(key)) for key, pool in picture.pools.items()]
+    yield _table("HOSTS", ("state", "agents", "held", "MiB", "CPU %", "version"), map(_host, fleet.reports(HostReport)))
+    servers = [_server(pool, breaker) for pool, breaker in _servers(fleet)]
     yield _table("MODEL SERVERS", ("breaker", "slots", "waiting", "tokens/s"), servers)
-    yield from _notes(_server_notes(picture))
-    yield from _agents(list(picture.agents.values()))
-    waiting = [(agent, queue) for agent, queue in picture.queues.items() if queue.ready]
+    yield from _notes(_server_notes(fleet))
+    yield from _agents(fleet.reports(AgentReport))
+    waiting = [(agent, queue) for agent, queue in queues.items() if queue.ready]
     if waiting:
         rows = [(agent, str(queue.ready), str(queue.consumers)) for agent, queue in waiting]
         yield _table("QUEUES", ("ready", "consumers"), rows)
+
+
+def json_of(fleet: Fleet, queues: Mapping[str, QueueInfo]) -> str:
+    """Return one JSON object: hosts, breakers, pools, agents (lists of reports), queues (agent, ready, consumers)."""
+    families: dict[str, type[Report]] = {
+        "hosts": HostReport,
+        "breakers": BreakerReport,
+        "pools": PoolReport,
+        "agents": AgentReport,
+    }
+    told: dict[str, object] = {
+        name: [report.model_dump(mode="json") for report in fleet.reports(kind)] for name, kind in families.items()
+    }
+    depths = [{"agent": agent, "ready": found.ready, "consumers": found.consumers} for agent, found in queues.items()]
+    return json.dumps(told | {"queues": depths})
 
 
 def is_worth_a_line(report: AgentReport) -> bool:
@@ -90,9 +106,14 @@ def _server(pool: PoolReport, breaker: BreakerReport | None) -> Row:
     return f"{pool.server} ({pool.host})", state, slots, str(pool.waiting), speed
 
 
-def _server_notes(picture: FleetPicture) -> Iterator[str]:
-    for key, pool in picture.pools.items():
-        breaker = picture.breakers.get(key)
+def _servers(fleet: Fleet) -> Iterator[tuple[PoolReport, BreakerReport | None]]:
+    for pool in fleet.reports(PoolReport):
+        breaker = fleet.breaker(pool.host, pool.server)
+        yield pool, None if breaker is None else breaker.report
+
+
+def _server_notes(fleet: Fleet) -> Iterator[str]:
+    for pool, breaker in _servers(fleet):
         if breaker is not None and breaker.reason:
             yield f"{pool.server} ({pool.host}): {breaker.reason}"
         if pool.loaded_lanes:

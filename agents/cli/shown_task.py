@@ -4,13 +4,14 @@ import json
 import math
 import textwrap
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from agents.cli.shown_letters import json_of as json_of_letter
 from agents.cli.shown_letters import plain
 from agents.cli.shown_results import error_of, summary_of
 from agents.cli.since import moment_text
-from agents.cli.task_life import TaskLife
+from agents.cli.task_life import Place, TaskLife
+from bus.held import HeldState
 from bus.letter import DeadLetter
 from schemas import AgentReport, EventKind, PastAttempt, TaskError, TaskEvent, TaskResult
 
@@ -36,6 +37,7 @@ def json_of(life: TaskLife) -> str:
         "result": None if life.result is None else life.result.model_dump(mode="json"),
         "letter": None if life.letter is None else json.loads(json_of_letter(life.letter)),
         "event": None if life.event is None else life.event.model_dump(mode="json"),
+        "place": None if life.place is None else _json_of_place(life.place),
         "queue": None if life.queue is None else {"ready": life.queue.ready, "consumers": life.queue.consumers},
         "hosts": [report.model_dump(mode="json") for report in life.reports],
     }
@@ -46,7 +48,7 @@ def no_trace(life: TaskLife) -> str:
     """Return what it means that nothing tells of the task."""
     where = "no result in the log, " if life.has_log else "no log of results on this broker, "
     more = (
-        "it may still wait in a queue, or be at work in silence"
+        "it may still wait in a queue, or for its next attempt"
         if life.agent
         else "a task that waits is silent: --agent NAME shows its agent's queue and hosts"
     )
@@ -60,6 +62,8 @@ def _facts(life: TaskLife) -> Iterator[tuple[str, str]]:
         yield from _of_result(life.result)
     if life.event is not None:
         yield "now", _of_event(life.event)
+    if life.place is not None:
+        yield "now" if life.event is None else "", _of_place(life.place)
     if life.letter is not None:
         yield from _of_letter(life.letter, is_told=life.result is not None)
     if life.queue is not None:
@@ -71,6 +75,7 @@ def _facts(life: TaskLife) -> Iterator[tuple[str, str]]:
 def _of_result(result: TaskResult) -> Iterator[tuple[str, str]]:
     usage = result.usage
     yield "status", f"{result.status} {moment_text(result.timestamp)}{', told twice' if result.redelivered else ''}"
+    yield "host", result.host or ""
     yield "attempt", str(result.attempt)
     for past in result.history:
         yield "", _of_past(past)
@@ -125,6 +130,22 @@ def _of_event(event: TaskEvent) -> str:
         case _:
             doing = "works on it"
     return f"{event.host} {doing} (attempt {event.attempt}, {moment_text(event.timestamp)})"
+
+
+def _of_place(place: Place) -> str:
+    host, task = place.host, place.task
+    match task.state:
+        case HeldState.WAITING:
+            doing = f"{host} holds it since {moment_text(task.since)}, and it waits for its turn"
+        case HeldState.SETTLING:
+            doing = f"{host} has ended its work on it, and tells the broker what came of it"
+        case _:
+            doing = f"{host} works on it since {moment_text(task.since)}"
+    return f"{doing} (attempt {task.attempt})"
+
+
+def _json_of_place(place: Place) -> dict[str, Any]:
+    return {"host": place.host, "agent": place.agent, **place.task.model_dump(mode="json")}
 
 
 def _share(fraction: object) -> str | None:

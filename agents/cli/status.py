@@ -2,20 +2,21 @@
 
 import asyncio
 import contextlib
-import json
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Annotated, Final
 
 import typer
 
 from agents.cli.console import err, out, write
-from agents.cli.fleet_picture import FleetPicture
 from agents.cli.options import AmqpUrl, Config, Prefix, connected
-from agents.cli.shown_status import status_of
+from agents.cli.shown_status import json_of, status_of
 from agents.core.exit_codes import ExitCode
 from agents.core.process import run_process
+from agents.fleet.fleet import Fleet
+from bus.broker import QueueInfo
 from bus.client import Client
-from schemas import Report
+from bus.live_hosts import live_hosts
+from schemas import AgentReport, HostReport, Report
 
 PATIENCE_SECONDS: Final = 1.5
 """A host answers within 1.2 s: it does so once a second at most, and not at the same moment as all others."""
@@ -45,45 +46,56 @@ def status(
 
     async def show() -> None:
         async with chosen.broker as broker:
-            picture = await _look(Client(broker, chosen.settings.topology), wanted)
-        _tell(picture, as_json=as_json)
-        _must_have_answered(picture, wanted)
+            client, fleet = Client(broker, chosen.settings.topology), Fleet()
+            await hear(client, fleet, wanted)
+            queues = await _queues(client, fleet)
+        _tell(fleet, queues, as_json=as_json)
+        _must_have_answered(fleet, wanted)
 
     run_process(show, "error")
 
 
-async def _look(client: Client, wanted: Collection[str]) -> FleetPicture:
-    picture = FleetPicture()
+async def hear(client: Client, fleet: Fleet, wanted: Collection[str]) -> None:
+    """Ask the hosts that are wanted, all where none is, and note what they tell within `PATIENCE_SECONDS`.
+
+    Returns earlier once all have told everything, where it can be known who they are.
+    """
     async with client.reports() as reports:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await _collect(reports, picture, wanted)
-    agents = sorted({report.agent for report in picture.agents.values()})
-    queues = await asyncio.gather(*(client.broker.queue_info(client.topology.task_queue(agent)) for agent in agents))
-    picture.queues = {agent: queue for agent, queue in zip(agents, queues, strict=True) if queue is not None}
-    return picture
+                awaited = wanted or await live_hosts(client.broker, client.topology) or ()
+                await _collect(reports, fleet, wanted, awaited)
 
 
-async def _collect(reports: AsyncIterator[Report], picture: FleetPicture, wanted: Collection[str]) -> None:
-    """Take in the reports of the hosts that are wanted, of all where none is; return once those have told all."""
+async def _collect(
+    reports: AsyncIterator[Report], fleet: Fleet, wanted: Collection[str], awaited: Collection[str]
+) -> None:
+    """Take in the reports of the hosts that are wanted, of all where none is; return once those awaited told all."""
     async for report in reports:
         if not wanted or report.host in wanted:
-            picture.add(report)
-        if picture.knows_all_of(wanted):
+            fleet.note(report)
+        if fleet.knows_all_of(awaited):
             return
 
 
-def _tell(picture: FleetPicture, *, as_json: bool) -> None:
+async def _queues(client: Client, fleet: Fleet) -> dict[str, QueueInfo]:
+    agents = sorted({report.agent for report in fleet.reports(AgentReport)})
+    queues = await asyncio.gather(*(client.broker.queue_info(client.topology.task_queue(agent)) for agent in agents))
+    return {agent: queue for agent, queue in zip(agents, queues, strict=True) if queue is not None}
+
+
+def _tell(fleet: Fleet, queues: Mapping[str, QueueInfo], *, as_json: bool) -> None:
     if as_json:
-        write(f"{json.dumps(picture.as_json())}\n")
-    elif picture.hosts:
-        for part in status_of(picture):
+        write(f"{json_of(fleet, queues)}\n")
+    elif fleet.reports(HostReport):
+        for part in status_of(fleet, queues):
             out.print(part, soft_wrap=False)
 
 
-def _must_have_answered(picture: FleetPicture, wanted: Collection[str]) -> None:
-    silent = [host for host in wanted if host not in picture.hosts]
-    if silent or not picture.hosts:
+def _must_have_answered(fleet: Fleet, wanted: Collection[str]) -> None:
+    hosts = {report.host for report in fleet.reports(HostReport)}
+    silent = [host for host in wanted if host not in hosts]
+    if silent or not hosts:
         who = ", ".join(silent) or "no host"
         denied = "has not" if silent else "has"
         err.print(

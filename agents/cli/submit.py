@@ -29,6 +29,7 @@ from agents.cli.task_options import (
 )
 from agents.core.exit_codes import ExitCode
 from agents.core.process import run_process
+from agents.core.tracing.traced import traced
 from bus.client import Client
 from schemas import TaskMessage, TaskStatus
 
@@ -86,7 +87,7 @@ def submit(
     chosen = connected("submit", config, amqp_url=amqp_url, prefix=prefix)
 
     async def publish() -> None:
-        with names_explained(chosen.settings):
+        with traced(chosen.settings, "sutazai-submit"), names_explained(chosen.settings):
             await deliver()
 
     async def deliver() -> None:

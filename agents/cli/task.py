@@ -29,8 +29,8 @@ def task(
 ) -> None:
     """Print the life of one task: its result with waits, attempts, model and tokens, or else where it is now.
 
-    Looks at the results of the last days and at the dead letters, then listens for 2 s to what happens. A task that
-    waits is silent: with --agent its agent's queue and hosts are told instead. Exit code 5: nothing tells of it.
+    Looks at the results of the last days and at the dead letters, then asks the hosts, for 2 s. A task that waits in a
+    queue is silent: with --agent that queue and its hosts are told instead. Exit code 5: nothing tells of it.
 
     Examples:
       sutazai task 62f8066c21b04a36972a1ec0625cc28c

@@ -13,15 +13,24 @@ from bus.dead_letters import DeadLetters
 from bus.ending import end_tasks
 from bus.errors import LogUnavailable
 from bus.letter import Choice, DeadLetter
-from schemas import AgentReport, Report, ReportKind, TaskEvent, TaskResult, TaskStatus
+from schemas import AgentReport, HeldTask, Report, ReportKind, TaskEvent, TaskResult, TaskStatus
 
 LOG_SPAN: Final = timedelta(days=8)
 """More than the log of results keeps."""
 
 LISTEN_SECONDS: Final = 2.0
-"""How long to listen for a step of a task that has no result."""
+"""How long to listen for a task that has no result: hosts tell what they hold within 1.2 s."""
 
 _WITH_LETTER: Final = (TaskStatus.FAILED, TaskStatus.REJECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a task is held."""
+
+    host: str
+    agent: str
+    task: HeldTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +39,7 @@ class TaskLife:
 
     `agent` is whose it is, if that is known or was given; `queue` and `reports`, the last of each host, are that
     agent's and there if nothing tells of the task itself. `has_log`: whether the broker keeps a log of results.
+    `event` and `place` are looked for where there is no result, until one of them is found.
     """
 
     task_id: str
@@ -38,19 +48,21 @@ class TaskLife:
     result: TaskResult | None = None
     letter: DeadLetter | None = None
     event: TaskEvent | None = None
+    place: Place | None = None
     queue: QueueInfo | None = None
     reports: tuple[AgentReport, ...] = ()
 
     @property
     def is_known(self) -> bool:
         """Whether anything tells of the task itself."""
-        return not (self.result is None and self.letter is None and self.event is None)
+        return any(found is not None for found in (self.result, self.letter, self.event, self.place))
 
 
 async def life_of(client: Client, task_id: str, agent: str | None, fleet: Collection[str]) -> TaskLife:
     """Find out what has become of a task; `fleet` are the agents whose dead letters are looked at if none is given.
 
-    Looks at the log of results, then at the dead letters, then listens for a moment to what happens.
+    Looks at the log of results, then at the dead letters, then listens for a moment to what happens and to what hosts
+    hold.
     """
     # Listening comes first: what happens during the look at the log is not missed.
     async with (
@@ -65,11 +77,13 @@ async def life_of(client: Client, task_id: str, agent: str | None, fleet: Collec
         if result is not None or letter is not None:
             named = whose if letter is None else letter.agent
             return TaskLife(task_id, named, has_log, result, letter)
-        event, told = await _heard(events, reports, task_id, agent)
-    if event is not None or agent is None:
-        return TaskLife(task_id, None if event is None else event.agent, has_log, event=event)
+        told: dict[str, AgentReport] = {}
+        event, place = await _heard(events, reports, task_id, agent, told)
+    found = event or place
+    if found is not None or agent is None:
+        return TaskLife(task_id, None if found is None else found.agent, has_log, event=event, place=place)
     queue = await client.broker.queue_info(client.topology.task_queue(agent))
-    return TaskLife(task_id, agent, has_log, queue=queue, reports=told)
+    return TaskLife(task_id, agent, has_log, queue=queue, reports=tuple(report for _, report in sorted(told.items())))
 
 
 async def _logged(client: Client, task_id: str, agent: str | None) -> tuple[TaskResult | None, bool]:
@@ -91,21 +105,35 @@ async def _letter(client: Client, task_id: str, agents: Collection[str]) -> Dead
 
 
 async def _heard(
-    events: AsyncIterator[TaskEvent], reports: AsyncIterator[Report], task_id: str, agent: str | None
-) -> tuple[TaskEvent | None, tuple[AgentReport, ...]]:
-    """Listen until a step of the task, for a moment at most; return it, and what hosts told of the agent."""
-    told: dict[str, AgentReport] = {}
-    collecting = asyncio.create_task(_collect(reports, agent, told), name=f"task:{task_id}")
+    events: AsyncIterator[TaskEvent],
+    reports: AsyncIterator[Report],
+    task_id: str,
+    agent: str | None,
+    told: dict[str, AgentReport],
+) -> tuple[TaskEvent | None, Place | None]:
+    """Listen for a step of the task, or until a host tells that it holds it, for a moment at most."""
+    step = asyncio.create_task(_step(events, task_id), name=f"task-step:{task_id}")
+    place = asyncio.create_task(_place(reports, task_id, agent, told), name=f"task-place:{task_id}")
     try:
-        async with asyncio.timeout(LISTEN_SECONDS):
-            return await anext(event async for event in events if event.task_id == task_id), ()
-    except TimeoutError:
-        return None, tuple(report for _, report in sorted(told.items()))
+        await asyncio.wait((step, place), timeout=LISTEN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        return step.result() if step.done() else None, place.result() if place.done() else None
     finally:
-        await end_tasks([collecting])
+        await end_tasks((step, place))
 
 
-async def _collect(reports: AsyncIterator[Report], agent: str | None, told: dict[str, AgentReport]) -> None:
-    async for report in reports:
-        if isinstance(report, AgentReport) and report.agent == agent:
-            told[report.host] = report
+async def _step(events: AsyncIterator[TaskEvent], task_id: str) -> TaskEvent:
+    return await anext(event async for event in events if event.task_id == task_id)
+
+
+async def _place(
+    reports: AsyncIterator[Report], task_id: str, agent: str | None, told: dict[str, AgentReport]
+) -> Place:
+    """Return where the task is held, once a host says so; note in `told` what each host says of the agent meanwhile."""
+    while True:
+        report = await anext(reports)
+        if not isinstance(report, AgentReport) or agent not in (None, report.agent):
+            continue
+        told[report.host] = report
+        for task in report.tasks:
+            if task.id == task_id:
+                return Place(report.host, report.agent, task)

@@ -16,7 +16,7 @@ from agents.core.process import run_process
 from agents.core.settings import Settings
 from bus.broker import Broker
 from bus.errors import TopologyError
-from bus.topology import Plan
+from bus.plan import Plan
 from schemas import AGENT_NAME_PATTERN
 
 

@@ -1,8 +1,7 @@
 """The local model's weights, fetched with a progress bar."""
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
-
 from agents.cli.console import err
+from agents.cli.transfer_bars import transfer_bars
 
 
 async def fetch_weights() -> None:
@@ -10,9 +9,7 @@ async def fetch_weights() -> None:
     from agents.local_model import Progress as Fetched  # noqa: PLC0415 - an extra
     from agents.local_model import ensure_weights  # noqa: PLC0415 - the same
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
-    # Off a terminal a bar would be nothing but an empty line.
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+    with transfer_bars() as bar:
         row = bar.add_task("the small model's weights", visible=False, total=None)
         stages: set[str] = set()
 

@@ -17,3 +17,7 @@ if __name__ == "core":
 
     sys.path.append(sys.path.pop(0))
     join_core()
+else:
+    from bus.default_log import configure_default_log
+
+    configure_default_log()

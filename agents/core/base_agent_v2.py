@@ -26,6 +26,7 @@ from agents.core.process_usage import ProcessUsage
 from agents.core.progress import Progress, told_of
 from agents.core.returned import result_of
 from agents.core.settings import DEFAULT_CONFIG_PATH, Settings, load_settings
+from agents.core.tracing.traced import traced
 from agents.core.typed_input import TypedInput
 from agents.core.version import VERSION
 from bus.retry import RetryPolicy
@@ -248,8 +249,9 @@ class BaseAgentV2(TypedInput, Delegating, ModelUser):
         """Run this agent alone in a host of its own, until it is stopped by a signal or cancelled."""
         from agents.core.host import Host  # noqa: PLC0415 - a host knows its agents; only this shorthand looks back
 
-        async with Host([self], self.settings) as host:
-            await host.serve()
+        with traced(self.settings, "sutazai"):
+            async with Host([self], self.settings) as host:
+                await host.serve()
 
     def run(self) -> None:
         """Run this agent until SIGINT or SIGTERM; the whole main program of an agent's file.
@@ -257,7 +259,7 @@ class BaseAgentV2(TypedInput, Delegating, ModelUser):
         Raises:
             SystemExit: it could not start; the code is one of docs/exit-codes.md, the reason is on standard error.
         """
-        run_process(self.run_async, self.settings.log_level)
+        run_process(self.run_async, self.settings.log_level, self.settings.log_format)
 
     def start(self) -> None:
         """Do what `run` does, under the name that older agents use."""

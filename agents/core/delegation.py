@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Self
 
 import structlog
 
 from agents.core.delegation_rules import DelegationFailed, DelegationRefused, child_id, child_of, content_of
 from agents.core.model.task_scope import TaskScope, current_scope
+from agents.core.standstill import Standstills
 from bus.client import Client
 from bus.ending import end_tasks
 from bus.endings import LOOK_BACK, Endings
@@ -31,6 +33,7 @@ class Delegation:
         self.client = client
         self._agents = agents
         self._box = ReplyBox(client)
+        self._standstills = Standstills(client)
         self._endings = Endings(client.broker, client.topology)
         self._cancelling: set[asyncio.Task[None]] = set()
 
@@ -67,7 +70,9 @@ class Delegation:
         repetition = 0
         while True:
             known_by = {"id": child_id(parent, content, occurrence, repetition)}
-            result = await self._result_of(child.model_copy(update=known_by), parent, attempt)
+            # Cut off at the parent's limit, it is no fault of the parent where nobody works on such tasks.
+            with scope.calling(partial(self._standstills.has, agent)):
+                result = await self._result_of(child.model_copy(update=known_by), parent, attempt)
             if result.status is TaskStatus.COMPLETED:
                 return result
             # Marked: the answer to an earlier asking, which may have failed in passing. Each attempt asks once more.
@@ -80,7 +85,7 @@ class Delegation:
             agent.use_delegation(delegation)
 
     async def _result_of(self, child: TaskMessage, parent: TaskMessage, attempt: Attempt) -> TaskResult:
-        log.info("task.delegated", task=parent.id, child=child.id, agent=child.agent)
+        log.info("task.delegated", child=child.id, to=child.agent)
         is_second = attempt.redelivered or attempt.number > 1
         try:
             with attempt.elsewhere():
@@ -112,7 +117,7 @@ class Delegation:
                 child.id, agent=child.agent, reason=f"task {child.parent_id} does not wait for it any more"
             )
         except BusError as error:
-            log.warning("delegation.not_cancelled", task=child.id, agent=child.agent, reason=str(error))
+            log.warning("delegation.not_cancelled", child=child.id, to=child.agent, reason=str(error))
 
 
 class Delegating:

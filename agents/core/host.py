@@ -3,18 +3,16 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import Final, Self
+from typing import Self
 
 import structlog
 
 from agents.core.base_agent_v2 import AgentStatus, BaseAgentV2
 from agents.core.coordinator.coordinator import make_coordinator
 from agents.core.delegation import Delegation
-from agents.core.entering import enter_all
 from agents.core.hooks import Hooks
+from agents.core.host_connection import connection_name, connection_properties
 from agents.core.host_stage import HostStage
-from agents.core.model.lane import Lane
-from agents.core.model.names import model_key
 from agents.core.model.pool import make_pool
 from agents.core.ollama_pool import OllamaConnectionPool
 from agents.core.operator_pause import OperatorPauses
@@ -22,32 +20,19 @@ from agents.core.outage import OutageWatch
 from agents.core.process import stopping_on_signals
 from agents.core.reporter import Reporter
 from agents.core.settings import Settings, SettingsError
+from agents.core.staff import Staff
 from agents.core.version import VERSION
-from bus.arrivals import Arrivals
 from bus.broker import Broker
-from bus.cancellations import Cancellations
 from bus.client import Client
 from bus.connect import broker_at
 from bus.consumer import Consumer
 from bus.control import ControlLink
 from bus.ending import end_tasks
 from bus.errors import BusError
-from bus.intake import Intake
-from bus.retry import RetryPolicy
-from bus.returns import Returns
-from bus.shelf import Shelf
-from bus.suspects import Suspects
 from bus.topology import Topology
-from schemas import CancelTask, DrainHost, Order
+from schemas import DrainHost, Order
 
 log = structlog.get_logger(__name__)
-
-HELD_FOR_EACH_SLOT: Final = 4
-"""Tasks that a host with many agents holds for each slot at its model servers: enough to group them by model, and to
-begin the next while a result is on its way; few enough to leave a second host its share."""
-
-NAMED_AGENTS: Final = 3
-"""Agents that a connection's name lists; 131 names would help nobody in the management UI."""
 
 
 class Host:
@@ -72,47 +57,36 @@ class Host:
             raise SettingsError(f"a host needs agents with different names, and these are {names}")
         self.name = settings.host_name
         self.agents = agents
-        self._models = {agent.name: model_key(agent.model) for agent in agents}
         self.settings = settings
         self.topology = settings.topology
         self.broker = broker or broker_at(
-            settings.amqp_url, connection_name(self.name, names), VERSION, patience=settings.connect_timeout
+            settings.amqp_url,
+            connection_name(self.name, names),
+            VERSION,
+            properties=connection_properties(self.name, names),
+            patience=settings.connect_timeout,
         )
         self.pool = pool or make_pool(settings)
-        self._cancellations = Cancellations()
-        self._suspects = Suspects()
-        self._returns = Returns()
-        self._shelf = Shelf()
-        self._intake = self._bounded_intake()
-        self.consumers = [self._consumer_of(agent) for agent in agents]
-        staff = list(zip(agents, self.consumers, strict=True))
-        self._outage = OutageWatch(self.pool, [consumer for agent, consumer in staff if agent.needs_model])
+        self._staff = Staff(agents, settings, self.broker, self.pool)
+        self._outage = OutageWatch(self.pool, self._staff.asking_the_model)
         self._operator = OperatorPauses(self.consumers)
-        self._reporter = Reporter(
-            self.broker,
-            self.topology,
-            self.name,
-            self.pool,
-            staff,
-            interval=settings.health_check_interval,
-            max_held=None if self._intake is None else self._intake.bound,
-        )
-        if self._intake is not None:
-            self._intake.on_full = self._reporter.note_full
+        self._reporter = self._make_reporter()
         self._control = ControlLink(
             self.broker,
             self.topology,
             self.name,
             names,
-            self._cancel,
-            returns=self._returns,
-            on_arrival=self._note_arrival,
+            self._staff.cancel,
+            returns=self._staff.returns,
+            on_arrival=self._staff.note_arrival,
             on_order=self._obey,
             on_watcher=self._reporter.request,
         )
         self._coordinator = make_coordinator(settings, agents, self._reporter.health_of)
         self._delegation = Delegation(Client(self.broker, self.topology), agents)
         self._hooks = Hooks(agents, settings.start_timeout)
+        self.failed_watch: str | None = None
+        """The name of a watch that has died, with which the host stops."""
         self._stop = asyncio.Event()
         self._watches: list[asyncio.Task[None]] = []
         self._exit = contextlib.AsyncExitStack()
@@ -131,11 +105,7 @@ class Host:
             stack.push_async_callback(self._end_watches)
             await self._open_coordinator(stack)
             await stack.enter_async_context(self._control)
-            if self._intake is not None:
-                await stack.enter_async_context(self._intake)
-            await enter_all(stack, self.consumers)
-            if self._intake is not None:
-                await self._listen_for(self._intake, stack)
+            await stack.enter_async_context(self._staff)
             self._exit = stack.pop_all()
         self._enter(AgentStatus.ACTIVE, self.pool)
         self._reporter.enter(HostStage.RUNNING)
@@ -155,6 +125,16 @@ class Host:
         finally:
             self._enter(AgentStatus.STOPPED)
             log.info("host.stopped", host=self.name)
+
+    @property
+    def reporter(self) -> Reporter:
+        """What tells of the host."""
+        return self._reporter
+
+    @property
+    def consumers(self) -> list[Consumer]:
+        """One for each agent, in their order."""
+        return self._staff.consumers
 
     def request_stop(self) -> None:
         """Ask for a graceful stop; `serve` carries it out."""
@@ -177,75 +157,36 @@ class Host:
         """
         grace = self.settings.grace_period
         self._hooks.allow(grace)
-        waiting = sum(consumer.waiting for consumer in self.consumers)
-        running = sum(consumer.running for consumer in self.consumers) - waiting
+        running, waiting = self._staff.running, self._staff.waiting
         log.info("host.stopping", host=self.name, running=running, waiting=waiting, grace=grace)
         self._enter(AgentStatus.SHUTTING_DOWN, self.pool)
         await self._end_watches()
         self._reporter.enter(HostStage.DRAINING)
-        await asyncio.gather(*(consumer.close_intake() for consumer in self.consumers))
-        await asyncio.gather(*(consumer.drain(grace) for consumer in self.consumers))
+        await self._staff.drain(grace)
         self._reporter.enter(HostStage.HANDING_BACK)
-        await asyncio.gather(*(consumer.hand_back() for consumer in self.consumers))
+        await self._staff.hand_back()
         self._reporter.enter(HostStage.CLOSING)
         await self._reporter.report()
 
-    def _consumer_of(self, agent: BaseAgentV2) -> Consumer:
-        return Consumer(
+    def _make_reporter(self) -> Reporter:
+        intake = self._staff.intake
+        reporter = Reporter(
             self.broker,
             self.topology,
-            agent.name,
-            agent.handle,
-            host=self.name,
-            prefetch=agent.max_concurrent_tasks,
-            policy=policy_of(agent),
-            patience=self.settings.patience(agent.task_timeout, agent.name),
-            cancellations=self._cancellations,
-            suspects=self._suspects,
-            returns=self._returns,
-            intake=self._intake if agent.needs_model else None,
-            shelf=self._shelf,
+            self.name,
+            self.pool,
+            self._staff.pairs,
+            interval=self.settings.health_check_interval,
+            max_held=None if intake is None else intake.bound,
         )
-
-    def _bounded_intake(self) -> Intake | None:
-        """Return the bound on what is held, where several agents share the model.
-
-        One alone needs none but its prefetch: each slot that is freed lets its own queue deliver. Of several, one may
-        hold a full window while the slots that are freed are another's, and what is urgent waits behind it unseen.
-        """
-        limits = [agent.max_concurrent_tasks for agent in self.agents if agent.needs_model]
-        slots = self.pool.max_connections * len(self.pool.servers)
-        least = max(HELD_FOR_EACH_SLOT * slots, *limits, 1)
-        bound = least if self.settings.max_held is None else self.settings.max_held
-        has_rivals = len(limits) > 1 and sum(limits) > slots
-        return Intake(bound, prefers=self._is_loaded) if has_rivals or sum(limits) > bound else None
-
-    async def _listen_for(self, intake: Intake, stack: contextlib.AsyncExitStack) -> None:
-        # Once the agents' queues are there: a task that reached the ear alone would seem to have arrived.
-        names = [agent.name for agent in self.agents if agent.needs_model]
-        arrivals = Arrivals(self.broker, self.topology, self.name, names, intake.heard, intake.forget)
-        await stack.enter_async_context(arrivals)
-        intake.is_deaf = arrivals.is_deaf
-        log.info("host.bounded", host=self.name, held=intake.bound, agents=len(names))
+        if intake is not None:
+            intake.on_full = reporter.note_full
+        return reporter
 
     async def _open_coordinator(self, stack: contextlib.AsyncExitStack) -> None:
         if self._coordinator is not None:
-            for consumer in self.consumers:
-                consumer.tell_results_to(self._coordinator.completed)
+            self._staff.tell_results_to(self._coordinator.completed)
             await stack.enter_async_context(self._coordinator)
-
-    def _is_loaded(self, agent: str) -> bool:
-        loaded = self.pool.queue.loaded_lane
-        return isinstance(loaded, Lane) and loaded.model == self._models[agent]
-
-    def _note_arrival(self, agent: str, priority: int) -> None:
-        if self._intake is not None:
-            self._intake.heard(agent, priority)
-
-    def _cancel(self, control: CancelTask) -> None:
-        for consumer in self.consumers:
-            if control.agent in (None, consumer.agent):
-                consumer.cancel(control.task_id, control.reason)
 
     def _obey(self, order: Order) -> None:
         if isinstance(order, DrainHost):
@@ -265,20 +206,9 @@ class Host:
     def _note_end(self, watch: asyncio.Task[None]) -> None:
         """Stop a host that would go on without its eyes."""
         if not watch.cancelled() and (error := watch.exception()) is not None:
-            log.error("host.watch_failed", host=self.name, watch=watch.get_name(), exc_info=error)
+            self.failed_watch = watch.get_name()
+            log.error("host.watch_failed", host=self.name, watch=self.failed_watch, exc_info=error)
             self.request_stop()
-
-
-def policy_of(agent: BaseAgentV2) -> RetryPolicy:
-    """Return the agent's own retry policy.
-
-    Raises:
-        SettingsError: its class makes an impossible one.
-    """
-    try:
-        return agent.retry_policy
-    except ValueError as error:
-        raise SettingsError(f"agent {agent.name!r} cannot run: {error}") from None
 
 
 async def declare_logs(broker: Broker, topology: Topology) -> bool:
@@ -287,13 +217,6 @@ async def declare_logs(broker: Broker, topology: Topology) -> bool:
         for plan in topology.logs():
             await broker.declare(plan)
     except BusError as error:
-        log.warning("host.no_logs", reason=str(error), effect="no replay; cancellations reach only who runs")
+        log.warning("host.logs_missing", reason=str(error), effect="no replay; cancellations reach only who runs")
         return False
     return True
-
-
-def connection_name(host: str, agents: Sequence[str]) -> str:
-    """Return what the management UI shows for a host: its name and its agents, the first few by name."""
-    shown = ", ".join(agents[:NAMED_AGENTS])
-    more = f" and {len(agents) - NAMED_AGENTS} more" if len(agents) > NAMED_AGENTS else ""
-    return f"{host} ({shown}{more})"

@@ -1,14 +1,36 @@
-"""Logging: readable lines for a terminal, JSON for everything else, on standard error."""
+"""Logging: text for a terminal, JSON for everything else, on standard error. docs/logging.md has the events."""
 
 import contextlib
 import logging
 import sys
+from enum import StrEnum
 from typing import Final, TextIO
 
 import structlog
 
-_NOISY: Final = ("aiormq", "aio_pika", "httpx", "httpcore", "asyncio")
-"""Libraries whose own lines repeat in their words what ours say in the product's."""
+from bus.discretion import without_secrets
+from bus.tracing import with_trace_ids
+
+log = structlog.get_logger(__name__)
+
+_SILENCED: Final = ("aiormq", "aio_pika", "httpx", "httpcore", "opentelemetry")
+"""They write frames, bodies and addresses as they are, with passwords and prompts; our own lines tell the same."""
+
+_NOISY: Final = ("asyncio",)
+"""Repeats in its words what ours say in the product's; heard where all is."""
+
+_STEPS: Final = (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO)
+
+
+class LogFormat(StrEnum):
+    """How lines look."""
+
+    AUTO = "auto"
+    """`text` on a terminal, `json` elsewhere."""
+    JSON = "json"
+    """One object a line."""
+    TEXT = "text"
+    """For people."""
 
 
 class Listener(structlog.WriteLogger):
@@ -29,23 +51,63 @@ class Listener(structlog.WriteLogger):
     log = debug = info = warn = warning = fatal = failure = err = error = critical = exception = msg
 
 
-def configure_logging(level: str = "INFO") -> None:
-    """Set up structlog for this process; `level` is a name such as INFO."""
+class Forwarding(logging.Handler):
+    """Hands what goes through the standard library's logging on to structlog, so that one stream has one format."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell the record's text as an event of ours."""
+        level = next((step for step in _STEPS if record.levelno >= step), logging.DEBUG)
+        try:
+            message = record.getMessage()
+        except (TypeError, ValueError):  # arguments that do not fit their text
+            self.handleError(record)
+        else:
+            log.log(level, "program.logged", logger=record.name, message=message, exc_info=record.exc_info)
+
+
+def configure_logging(level: str = "INFO", style: LogFormat = LogFormat.AUTO) -> None:
+    """Set up structlog for this process; `level` is a name such as INFO.
+
+    A program that has set up the standard library's logging keeps that, and where it asked for more than warnings
+    there, that holds here too: after `logging.basicConfig(level=logging.DEBUG)` all is told.
+    """
     number = logging.getLevelNamesMapping()[level.upper()]
+    _forward_all(number)
+    if logging.root.level < logging.WARNING:
+        number = min(number, logging.root.level)
     is_terminal = sys.stderr.isatty()
-    renderer = structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer()
+    is_text = is_terminal if style is LogFormat.AUTO else style is LogFormat.TEXT
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            with_trace_ids,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S" if is_terminal else "iso", utc=not is_terminal),
             structlog.processors.StackInfoRenderer(),
-            *([] if is_terminal else [structlog.processors.dict_tracebacks]),
-            renderer,
+            structlog.processors.format_exc_info,  # as Python prints it: without the values of variables
+            without_secrets,
+            _renderer(is_text=is_text, is_terminal=is_terminal),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=lambda *_: Listener(sys.stderr),
         cache_logger_on_first_use=False,
     )
+    for name in _SILENCED:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.DEBUG if number <= logging.DEBUG else logging.CRITICAL)
+
+
+def _renderer(*, is_text: bool, is_terminal: bool) -> structlog.typing.Processor:
+    if not is_text:
+        return structlog.processors.JSONRenderer()
+    return structlog.dev.ConsoleRenderer(colors=is_terminal, exception_formatter=structlog.dev.plain_traceback)
+
+
+def _forward_all(number: int) -> None:
+    """Hear the standard library's logging, unless the program has set it up itself and hears it already."""
+    ours = [handler for handler in logging.root.handlers if isinstance(handler, Forwarding)]
+    if ours or not logging.root.handlers:
+        logging.root.setLevel(number)
+    if not logging.root.handlers:
+        logging.root.addHandler(Forwarding())

@@ -1,10 +1,11 @@
 """OllamaConfig: which model an agent asks, and with which parameters."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
-from agents.core.catalog import load_catalog
-from agents.core.settings import load_settings
+from agents.core.catalog import CATALOG, load_catalog
+from agents.core.settings import folders_in, load_settings
 from agents.core.tiers import Tier, TierSettings
 
 Tiers = Mapping[Tier, TierSettings]
@@ -14,13 +15,15 @@ class OllamaConfig:
     """Looks up models by an agent's name.
 
     `tiers` says what the tiers mean; without it, the environment does, which is read at each call.
-    A subclass may override `tier_of` to take tiers from elsewhere than the catalogue.
+    A subclass may override `tier_of` to take tiers from elsewhere than the agents' files.
     """
 
     @staticmethod
     def tier_of(name: str) -> Tier:
-        """Return the tier of an agent of the catalogue; the default tier for any other name."""
-        known = load_catalog().get(name)
+        """Return the tier that the agent's file says, in SUTAZAI_AGENTS_PATH or the catalogue; else the default."""
+        # This variable alone: all settings would take as long, for each agent of a host, as making the agent does.
+        own = folders_in(os.environ.get("SUTAZAI_AGENTS_PATH", ""))
+        known = load_catalog((*own, CATALOG)).get(name)
         return Tier.DEFAULT if known is None else known.tier
 
     @classmethod

@@ -13,7 +13,7 @@ import structlog
 
 from agents.core.exit_codes import KNOWN_ERRORS, ExitCode, exit_code_of
 from agents.core.last_threads import THREADS_SECONDS, forced_end, lasting_threads
-from agents.core.log import configure_logging
+from agents.core.log import LogFormat, configure_logging
 
 log = structlog.get_logger(__name__)
 
@@ -23,13 +23,15 @@ ONE_PRESS_SECONDS: Final = 0.3
 """Signals that come closer together are one wish: a terminal and `timeout` may both tell a process of one Ctrl-C."""
 
 
-def run_process(main: Callable[[], Coroutine[Any, Any, None]], log_level: str = "INFO") -> None:
+def run_process(
+    main: Callable[[], Coroutine[Any, Any, None]], log_level: str = "INFO", log_format: LogFormat = LogFormat.AUTO
+) -> None:
     """Run `main` to its end. A known error becomes one line on standard error.
 
     Raises:
         SystemExit: with the code of an error, or 130 after Ctrl-C.
     """
-    configure_logging(log_level)
+    configure_logging(log_level, log_format)
     earlier = frozenset(threading.enumerate())
     runner = asyncio.Runner(loop_factory=_fast_loop())
     code, fault = ExitCode.OK, None

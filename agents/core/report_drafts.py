@@ -112,6 +112,7 @@ class ReportDrafts:
             held=consumer.held,
             running=at_work,
             waiting=max(0, consumer.held - at_work),
+            tasks=consumer.in_hand,
             attempts=consumer.attempts,
             retries=consumer.retries,
             last_delivery=consumer.last_delivery,

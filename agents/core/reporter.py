@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -17,7 +17,8 @@ from agents.core.report_drafts import ReportDrafts
 from bus.broker import Broker, ConsumerState
 from bus.codec import encode_report
 from bus.consumer import Consumer
-from bus.topology import Topology, report_key
+from bus.routing_keys import report_key
+from bus.topology import Topology
 from schemas import Report
 
 log = structlog.get_logger(__name__)
@@ -53,7 +54,8 @@ class Reporter:
         max_held: int | None = None,
     ) -> None:
         """`max_held`: the host's bound on what its agents hold together, where it has one."""
-        self._stage = HostStage.STARTING
+        self.stage = HostStage.STARTING
+        """How far the host has come in its life."""
         self._broker = broker
         self._topology = topology
         self._host = host
@@ -73,7 +75,7 @@ class Reporter:
 
     def enter(self, stage: HostStage) -> None:
         """Note and report that the host has come to a new stage of its life."""
-        self._stage = stage
+        self.stage = stage
         log.info("host.stage", host=self._host, stage=stage.value)
         self._tell_host()
 
@@ -103,6 +105,15 @@ class Reporter:
             self._answers = answers
             self._tell_answers(answers=answers)
         self._tell_all()
+
+    def reports(self) -> Iterator[tuple[str, Report]]:
+        """Yield all that there is to report now, with the name of the agent or host that each report comes from."""
+        yield self._host, self._drafts.host(self.stage)
+        for server in self._pool.servers:
+            yield self._host, self._drafts.breaker(server, None)
+            yield self._host, self._drafts.pool(server)
+        for agent, consumer in self._staff:
+            yield agent.name, self._drafts.agent(agent, consumer, ollama_healthy=bool(self._answers))
 
     def health_of(self, agent: BaseAgentV2) -> dict[str, Any]:
         """Return an agent's health, given what the model server said at the last report."""
@@ -137,19 +148,11 @@ class Reporter:
             return False
 
     def _tell_all(self) -> None:
-        for reporter, report in self._reports():
+        for reporter, report in self.reports():
             self._announce(reporter, report)
 
-    def _reports(self) -> Iterable[tuple[str, Report]]:
-        yield self._host, self._drafts.host(self._stage)
-        for server in self._pool.servers:
-            yield self._host, self._drafts.breaker(server, None)
-            yield self._host, self._drafts.pool(server)
-        for agent, consumer in self._staff:
-            yield agent.name, self._drafts.agent(agent, consumer, ollama_healthy=bool(self._answers))
-
     def _tell_host(self) -> None:
-        self._announce(self._host, self._drafts.host(self._stage))
+        self._announce(self._host, self._drafts.host(self.stage))
 
     def _tell_transition(self, server: ModelServer, old: CircuitState, _new: CircuitState) -> None:
         self._announce(self._host, self._drafts.breaker(server, old))

@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 from agents.core.bare_urls import without_credentials
+from agents.core.log import LogFormat
 from agents.core.model.server_url import DEFAULT_URL
 from agents.core.model.timeouts import ModelTimeouts
 from agents.core.tier_fields import ModelName, TierFields
@@ -34,9 +35,11 @@ DEFAULT_CONFIG_PATH: Final = "/app/config.json"
 
 _PREFIX: Final = r"^[A-Za-z0-9_-]{1,40}$"
 _LEVEL: Final = r"(?i)^(debug|info|warning|error|critical)$"
+_TRACING: Final = r"^(none|otlp|console|file:.+)$"
 _REMEDIES: Final = {
     _PREFIX: "use 1 to 40 letters, digits, hyphens and underscores",
     _LEVEL: "use debug, info, warning, error or critical",
+    _TRACING: "use otlp, console, file:PATH or none",
 }
 
 
@@ -133,13 +136,22 @@ class Settings(TierFields, BaseSettings):
     grace_period: float = Field(30.0, ge=0, allow_inf_nan=False)
     """Seconds that running tasks get to end once a stop was asked for."""
     log_level: str = Field("INFO", pattern=_LEVEL, validation_alias="LOG_LEVEL")
+    log_format: LogFormat = LogFormat.AUTO
+    tracing: str | None = Field(None, pattern=_TRACING)
+    """Where spans go: `otlp`, `console`, `file:PATH` or `none`; None leaves it to OpenTelemetry's own variables."""
+    log_prompts: bool = False
+    """Whether prompts and answers of models are logged."""
+    health_port: int | None = Field(None, ge=0, le=65_535)
+    """Where a host serves /healthz, /readyz and /metrics; 0 takes a free one, None serves nothing."""
+    health_address: str = Field("127.0.0.1", min_length=1)
+    """The address of this machine that they are served at."""
     backend_url: str | None = Field(None, repr=False, validation_alias="BACKEND_URL")
     """The HTTP coordinator of older agents; None: nobody is told."""
 
     @field_validator("agents_path", mode="before")
     @classmethod
     def _split_path(cls, value: object) -> object:
-        return tuple(part for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
+        return folders_in(value) if isinstance(value, str) else value
 
     @field_validator("preload_models", mode="before")
     @classmethod
@@ -191,6 +203,11 @@ class Settings(TierFields, BaseSettings):
             return Patience(self.consumer_timeout, self.task_timeout if task_timeout is None else task_timeout)
         except ValueError as error:
             raise SettingsError(f"agent {agent!r} cannot run: {error} (SUTAZAI_CONSUMER_TIMEOUT)") from None
+
+
+def folders_in(path: str) -> tuple[Path, ...]:
+    """Return the folders that a text such as PATH names."""
+    return tuple(Path(part) for part in path.split(os.pathsep) if part)
 
 
 def load_settings(config_path: str | Path | None = None, **arguments: Any) -> Settings:

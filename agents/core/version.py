@@ -1,15 +1,5 @@
-"""The version of this product, as it is installed."""
+"""The version of this product; known below already, since every connection to RabbitMQ tells it."""
 
-from importlib.metadata import PackageNotFoundError, version
-from typing import Final
+from bus.version import VERSION
 
-
-def _installed() -> str:
-    try:
-        return version("sutazai-agents")
-    except PackageNotFoundError:
-        # Copied beside a program, as docs/names.md's Dockerfile does, and not installed.
-        return "0+unknown"
-
-
-VERSION: Final = _installed()
+__all__ = ["VERSION"]

@@ -11,7 +11,8 @@ from bus.broker import Broker, QueueInfo
 from bus.connect import broker_at
 from bus.errors import BusError, TopologyError, Unroutable, VhostRefused
 from bus.message import Message
-from bus.topology import Plan, Topology
+from bus.plan import Plan
+from bus.topology import Topology
 
 PROBE_KEY: Final = "Doctor.nobody"
 """Routing key that nothing is bound by: no agent's name has capitals. A mandatory message under it comes back."""

@@ -7,7 +7,8 @@ from typing import Final
 from agents.doctor.broker_look import plans_of
 from agents.doctor.facts import Facts, ManagementFacts, Permissions, Row
 from agents.doctor.finding import Finding, broken, ok, warning
-from bus.topology import Argument, Queue
+from bus.plan import Argument, Queue
+from bus.queue_descriptions import DESCRIPTION_ARGUMENT
 
 DEPRECATED: Final = frozenset({"x-queue-mode", "x-queue-version"})
 """Arguments that RabbitMQ 4.x ignores and 4.3 refuses, and that no declaration of ours bears."""
@@ -126,7 +127,7 @@ def _arguments_of(row: Row) -> Mapping[str, object]:
 
 
 def _argument_differences(found: Mapping[str, object], expected: Mapping[str, Argument]) -> Iterator[str]:
-    for name in sorted((found.keys() | expected.keys()) - DEPRECATED):
+    for name in sorted((found.keys() | expected.keys()) - DEPRECATED - {DESCRIPTION_ARGUMENT}):
         if found.get(name) != expected.get(name):
             yield f"{name} is {_told(found, name)} instead of {_told(expected, name)}"
 

@@ -4,20 +4,26 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from typing import Self
+from typing import Final, Self
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
-from agents.exporter.fleet import SILENT_INTERVALS, Fleet
 from agents.exporter.fleet_metrics import FleetMetrics
 from agents.exporter.labels import Labels
 from agents.exporter.queue_metrics import QueueMetrics
-from agents.exporter.queues import QueueWatch
 from agents.exporter.task_metrics import TaskMetrics
+from agents.fleet.fleet import SILENT_INTERVALS, Fleet
+from agents.fleet.queues import QueueWatch
 from bus.broker import LinkState
 from bus.client import Client
 from bus.ending import end_tasks
 from schemas import AgentReport, Report, TaskResult
+
+KEPT_SECONDS: Final = 10.0
+"""However often somebody scrapes: a look at two queues of 131 agents is 262 questions to the broker."""
+
+LOOK_SECONDS: Final = 5.0
+"""Half of the time that Prometheus gives a scrape by default."""
 
 
 class Exporter:
@@ -28,7 +34,9 @@ class Exporter:
         self._client = client
         self._labels = Labels()
         self._fleet = Fleet(SILENT_INTERVALS * interval, clock)
-        self._queues = QueueWatch(client.broker, client.topology, clock)
+        self._queues = QueueWatch(
+            client.broker, client.topology, kept_seconds=KEPT_SECONDS, look_seconds=LOOK_SECONDS, clock=clock
+        )
         self._registry = CollectorRegistry()
         self._tasks = TaskMetrics(self._registry, self._labels)
         self._connected = Gauge(

@@ -9,8 +9,8 @@ from prometheus_client.registry import Collector
 from agents.core.circuit_breaker import CircuitState
 from agents.exporter.bounded_names import BoundedNames
 from agents.exporter.families import Sample, counter, gauge
-from agents.exporter.fleet import Fleet, Told
 from agents.exporter.labels import HOSTS_MOST, Labels
+from agents.fleet.fleet import Fleet, Told
 from bus.broker import ConsumerState
 from schemas import AgentReport, BreakerReport, HostReport, PoolReport, Priority, priority_name
 
@@ -56,7 +56,7 @@ class FleetMetrics(Collector):
         found = [(labels(told.report), told) for told in self._fleet.latest(AgentReport)]
         states = _states(((where, told.report.consumer) for where, told in found), ConsumerState)
         yield gauge("sutazai_consumer_state", "1 in the state that a consumer is in.", (*_CONSUMER, "state"), states)
-        losses = [(where, told.total) for where, told in found]
+        losses = [(where, told.totals[0]) for where, told in found]
         told = "How often a consumer was taken away and came back."
         yield counter("sutazai_consumer_losses_total", told, _CONSUMER, losses)
 
@@ -64,7 +64,7 @@ class FleetMetrics(Collector):
         found = [(self._server_labels(hosts, told.report), told) for told in self._fleet.latest(BreakerReport)]
         states = _states(((where, told.report.state) for where, told in found), CircuitState)
         yield gauge("sutazai_breaker_state", "1 in the state that a breaker is in.", (*_SERVER, "state"), states)
-        trips = [(where, told.total) for where, told in found]
+        trips = [(where, told.totals[0]) for where, told in found]
         yield counter("sutazai_breaker_trips_total", "How often a breaker has opened.", _SERVER, trips)
 
     def _pools(self, hosts: BoundedNames) -> Iterator[Metric]:
@@ -74,12 +74,24 @@ class FleetMetrics(Collector):
         yield gauge("sutazai_pool_slots", "Requests that a model server may have at once.", _SERVER, slots)
         active = [(where, report.active) for where, report in pools]
         yield gauge("sutazai_pool_active", "Requests that a model server has.", _SERVER, active)
+        yield counter(
+            "sutazai_server_tokens_total",
+            "Tokens read (in) and written (out) by a model server for a host, whatever became of the tasks.",
+            (*_SERVER, "direction"),
+            self._tokens(hosts, found),
+        )
         waiting = [
             ((hosts.fold(report.host), priority), report.waiting_by_priority.get(priority, 0))
             for report in _one_line_each(found)
             for priority in PRIORITIES
         ]
         yield gauge("sutazai_pool_waiting", "Requests that wait for a slot.", ("host", "priority"), waiting)
+
+    def _tokens(self, hosts: BoundedNames, found: Iterable[Told[PoolReport]]) -> Iterator[Sample]:
+        for told in found:
+            where = self._server_labels(hosts, told.report)
+            for direction, total in zip(("in", "out"), told.totals, strict=True):
+                yield (*where, direction), total
 
     def _server_labels(self, hosts: BoundedNames, report: BreakerReport | PoolReport) -> tuple[str, str]:
         return hosts.fold(report.host), self._labels.servers.fold(report.server)

@@ -7,7 +7,7 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from agents.exporter.families import gauge
-from agents.exporter.queues import QueueWatch
+from agents.fleet.queues import QueueWatch
 
 _AGENT: Final = ("agent",)
 

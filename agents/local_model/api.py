@@ -215,7 +215,7 @@ def _check_can(model: Model, asked: TextRequest, verb: str) -> None:
 async def _refused(_: Request, error: Exception) -> Response:
     if isinstance(error, ReplyError):
         return error_reply(error.status, error.message, error.media_type)
-    log.warning("request.failed", error=str(error))
+    log.warning("request.failed", reason=str(error))
     return error_reply(500, str(error))
 
 

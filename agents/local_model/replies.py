@@ -56,7 +56,7 @@ class NdjsonResponse(Response):
                 async for line in rest:
                     await self._send_line(send, line)
             except LocalModelError as error:
-                log.warning("stream.broken", error=str(error))
+                log.warning("stream.broken", reason=str(error))
                 await self._send_line(send, {"error": str(error)})
             await send({"type": "http.response.body", "body": b""})
 

@@ -102,7 +102,7 @@ class LocalModelServer:
         log.info("local_model.started", url=self.url, models=models, num_parallel=slots)
         for model in self._catalogue:
             if model.is_stand_in:
-                log.warning("local_model.stand_in", name=model.name, answered_by=model.answered_by)
+                log.warning("local_model.stand_in", model=model.name, answered_by=model.answered_by)
 
 
 def listen(host: str, port: int) -> socket.socket:

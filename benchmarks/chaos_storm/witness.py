@@ -10,7 +10,7 @@ from bus.broker import Broker, Subscription
 from bus.ending import end_tasks
 from bus.errors import BusError
 from bus.message import Delivery, Message
-from bus.topology import Binding, Plan, Queue
+from bus.plan import Binding, Plan, Queue
 
 PREFETCH: Final = 200
 

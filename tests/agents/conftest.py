@@ -27,8 +27,9 @@ def _logging_as_before() -> Iterator[None]:
     """Undo `configure_logging`, whose stream ends with the test that called it."""
     names = ("aiormq", "aio_pika", "httpx", "httpcore", "asyncio")
     levels = {name: logging.getLogger(name).level for name in names}
+    before = structlog.get_config()
     yield
-    structlog.reset_defaults()
+    structlog.configure(**before)
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
 

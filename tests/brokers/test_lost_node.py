@@ -8,8 +8,9 @@ import pytest
 from bus.broker import ConsumerState
 from bus.errors import QueueFull
 from bus.message import Message
+from bus.plan import Plan, Queue
 from bus.rabbitmq import RabbitBroker
-from bus.topology import Plan, Queue, QueueType
+from bus.topology import QueueType
 from tests.support.cluster import Cluster
 from tests.support.cluster_fleet import Places, fleet_on
 from tests.support.fleet_report import RecordProperty, assert_each_ended_once, tell

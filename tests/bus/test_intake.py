@@ -10,7 +10,7 @@ from bus import intake as intake_module
 from bus.broker import ConsumerState
 from bus.errors import ConnectionLost
 from bus.hold import Hold
-from bus.intake import LOOK_SECONDS, STALE_SECONDS, Intake, Share
+from bus.intake import LOOK_SECONDS, OPENING_SECONDS, STALE_SECONDS, Intake, Share
 from tests.support.clock import FakeClock
 from tests.support.intake_model import Wait
 from tests.support.waiting import wait_until
@@ -238,6 +238,74 @@ async def test_a_fault_of_the_hint_which_model_is_loaded_stops_nothing_for_long(
         queue.share = intake.admit("agent-0", 3, queue)
         await wait_until(lambda: queue.priorities == [4], what="the fetch")
     assert not faults
+
+
+class Opened(FakeQueue):
+    """A queue that notes when one of its handlers may begin."""
+
+    def __init__(self, name: str, notes: list[str], *priorities: int) -> None:
+        super().__init__(*priorities)
+        self._name = name
+        self._notes = notes
+
+    def note(self) -> None:
+        self._notes.append(self._name)
+
+
+@asynccontextmanager
+async def opening(bound: int, *queues: Opened) -> AsyncIterator[tuple[Intake, FakeClock]]:
+    """An intake at its beginning, each queue with an agent that works on two at once."""
+    clock = FakeClock()
+    async with Intake(bound, clock=clock) as intake:
+        for number, queue in enumerate(queues):
+            queue.share = intake.admit(f"agent-{number}", 2, queue, queue.note)
+        yield intake, clock
+
+
+async def test_no_work_begins_before_all_queues_are_known_and_the_most_urgent_begins_first() -> None:
+    notes: list[str] = []
+    low, mixed, empty = Opened("low", notes, 2, 2), Opened("mixed", notes, 9, 4), Opened("empty", notes)
+    async with opening(3, low, mixed, empty) as (intake, _):
+        await wait_until(lambda: intake.held == 3 and mixed.priorities == [9, 4], what="the first fetches")
+        assert not notes
+        intake.all_are_in()
+        await wait_until(lambda: len(notes) == 6, what="the slots")
+        assert notes == ["mixed", "mixed", "low", "low", "empty", "empty"]
+        late = Opened("late", notes)
+        late.share = intake.admit("late", 2, late, late.note)
+        assert notes[6:] == ["late", "late"]
+
+
+async def test_a_queue_that_does_not_answer_keeps_the_work_of_others_for_some_seconds_at_most() -> None:
+    notes: list[str] = []
+    silent, other = Opened("silent", notes), Opened("other", notes, 2)
+    silent.faults = [ConnectionLost("away")] * 10_000
+    async with opening(2, silent, other) as (intake, clock):
+        intake.all_are_in()
+        await wait_until(lambda: other.priorities == [2] and silent.looks > 1, what="the fetch")
+        assert not notes
+        await later(intake, clock, OPENING_SECONDS)
+        await wait_until(lambda: len(notes) == 4, what="the slots")
+        assert notes[0] == "other"
+
+
+async def test_an_agent_that_does_not_get_in_keeps_the_work_of_others_for_some_seconds_at_most() -> None:
+    notes: list[str] = []
+    async with opening(2, Opened("in", notes, 2)) as (intake, clock):
+        await later(intake, clock, OPENING_SECONDS - 1)
+        await wait_until(lambda: intake.held == 1, what="the fetch")
+        assert not notes
+        await later(intake, clock, 1)
+        await wait_until(lambda: notes == ["in", "in"], what="the slots")
+
+
+async def test_the_work_begins_in_time_though_nothing_happens_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake_module, "OPENING_SECONDS", 0.05)
+    notes: list[str] = []
+    queue = Opened("idle", notes)
+    async with Intake(1) as intake:
+        queue.share = intake.admit("agent-0", 2, queue, queue.note)
+        await wait_until(lambda: len(notes) == 2, LOOK_SECONDS - 2, what="the slots")
 
 
 async def test_what_is_heard_of_unknown_agents_is_no_business_of_this_host() -> None:

@@ -12,7 +12,7 @@ from bus.memory import MemoryBroker
 from bus.memory_queue import MemoryQueue, QueueConsumer, Stored
 from bus.memory_server import MemoryServer
 from bus.message import Message
-from bus.topology import Binding, Exchange, Plan, Queue
+from bus.plan import Binding, Exchange, Plan, Queue
 from tests.support.bus_world import taking, within
 from tests.support.waiting import wait_until
 

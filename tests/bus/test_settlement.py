@@ -20,7 +20,7 @@ from schemas import TaskMessage, TaskResult, TaskStatus, now
 from tests.support.bus_world import AGENT, World, memory_world, within
 
 TASK = TaskMessage(id="order-17", agent=AGENT, prompt="x")
-DONE = TaskResult(task_id=TASK.id, agent=AGENT, status=TaskStatus.COMPLETED, result="y", timestamp=now())
+DONE = TaskResult(task_id=TASK.id, agent=AGENT, host="host-1", status=TaskStatus.COMPLETED, result="y", timestamp=now())
 
 
 class Acked:

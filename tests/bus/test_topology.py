@@ -5,20 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.errors import TopologyError
-from bus.topology import (
-    Binding,
-    Exchange,
-    Queue,
-    QueueType,
-    Topology,
-    agent_of,
-    event_key,
-    filter_keys,
-    matches,
-    report_key,
-    result_key,
-    returned_key,
-)
+from bus.plan import Binding, Exchange, Queue
+from bus.routing_keys import agent_of, event_key, filter_keys, matches, report_key, result_key, returned_key
+from bus.topology import QueueType, Topology
 from schemas import EventKind, ReportKind, TaskStatus
 
 BOUNDED: dict[str, str | int] = {"x-max-length": 100_000, "x-overflow": "reject-publish"}

@@ -15,10 +15,11 @@ from bus.memory import MemoryBroker
 from bus.memory_server import MemoryServer
 from bus.message import Delivery, Message
 from bus.patience import Patience
+from bus.plan import Plan
 from bus.rabbitmq import RabbitBroker
 from bus.retry import RetryPolicy
 from bus.runner import Attempt, Handler
-from bus.topology import Plan, QueueType, Topology
+from bus.topology import QueueType, Topology
 from schemas import TaskResult, TaskStatus
 from tests.support.management import Management
 from tests.support.proxy import TcpProxy

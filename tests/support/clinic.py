@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from agents.doctor.finding import Finding, Level
 from bus.broker import Broker, ConsumerState
-from bus.topology import Plan, Topology
+from bus.plan import Plan
+from bus.topology import Topology
 from tests.support.command_line import Cli, Ran
 from tests.support.scripted_ollama import ScriptedOllama
 

@@ -9,7 +9,7 @@ from typing import Self
 from bus.broker import Broker, LinkState, OnState, QueueInfo, Subscription
 from bus.errors import ConnectionLost, QueueFull
 from bus.message import Delivery, Message
-from bus.topology import Plan
+from bus.plan import Plan
 
 
 class Through:

@@ -114,6 +114,7 @@ async def bound_host(
                 broker, world.topology, agent, gate, host=name, prefetch=3, policy=FAST, returns=returns, intake=intake
             )
             host.consumers.append(await stack.enter_async_context(consumer))
+        intake.all_are_in()
         arrivals = Arrivals(broker, world.topology, name, agents, intake.heard, intake.forget)
         intake.is_deaf = (await stack.enter_async_context(arrivals)).is_deaf
         yield host

@@ -16,8 +16,16 @@ def breaker(host: str = "a", *, state: str = "closed", trips: int = 0, server: s
     )
 
 
-def pool(host: str = "a", *, server: str = "http://s", slots: int = 2, active: int = 0, **waiting: int) -> PoolReport:
-    """Return a pool's report; `waiting` is by priority."""
+def pool(
+    host: str = "a",
+    *,
+    server: str = "http://s",
+    slots: int = 2,
+    active: int = 0,
+    tokens: tuple[int, int] = (0, 0),
+    **waiting: int,
+) -> PoolReport:
+    """Return a pool's report; `tokens` are those read and written, `waiting` is by priority."""
     return PoolReport(
         host=host,
         server=server,
@@ -26,6 +34,8 @@ def pool(host: str = "a", *, server: str = "http://s", slots: int = 2, active: i
         waiting=sum(waiting.values()),
         waiting_by_priority=waiting,
         loaded_lane=None,
+        tokens_in=tokens[0],
+        tokens_out=tokens[1],
         stats={},
     )
 

@@ -8,11 +8,31 @@ from typing import Any, Final
 
 import frontmatter
 import yaml
-from frontmatter.default_handlers import YAMLHandler
+from frontmatter.default_handlers import SafeLoader, YAMLHandler
 
 from agents.core.agent_files.yaml_faults import yaml_fault
 
-_YAML: Final = YAMLHandler()
+DEEPEST: Final = 100
+"""Lists and mappings within each other. The reader in C takes some of its stack for each, and crashes where it ends."""
+
+LARGEST: Final = 1_000_000
+"""Bytes of a file; the longest of the catalogue has some thousand."""
+
+
+class _Shallow(YAMLHandler):
+    """Reads YAML that is not too deep."""
+
+    def load(self, fm: str, **arguments: object) -> Any:
+        depth = 0
+        for event in yaml.parse(fm, Loader=SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                problem = f"more than {DEEPEST} lists and mappings within each other: put a text in quotes"
+                raise yaml.MarkedYAMLError(None, None, problem, event.start_mark)  # type: ignore[arg-type] # of C
+        return super().load(fm, **arguments)
+
+
+_YAML: Final = _Shallow()
 _BARE_DESCRIPTION: Final = re.compile(r"^description:[ \t]+([^\s'\"|>\[{&*!].*(?:\n[ \t]+.*)*)$", re.MULTILINE)
 _BARE_TOOLS: Final = re.compile(r"^tools:[ \t]+([*@].*)$", re.MULTILINE)
 
@@ -41,6 +61,8 @@ def _text_of(path: Path) -> str:
     if path.is_fifo():
         raise UnreadableFile("is a pipe, which would be waited for for ever")
     try:
+        if (size := path.stat().st_size) > LARGEST:
+            raise UnreadableFile(f"has {size:,} bytes, and an agent's file may have {LARGEST:,}")
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise UnreadableFile("no such file") from error

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextvars import Context
 from typing import Any
 
 import structlog
@@ -15,12 +16,6 @@ log = structlog.get_logger(__name__)
 
 StateChange = Callable[[CircuitState, CircuitState], object]
 Clock = Callable[[], float]
-
-EVENTS = {
-    CircuitState.CLOSED: "breaker.closed",
-    CircuitState.OPEN: "breaker.opened",
-    CircuitState.HALF_OPEN: "breaker.half_open",
-}
 
 PROBE_RETRY_AFTER = 1.0
 """Seconds to wait when rejected because a probe is under way: its answer is near, and a caller must not spin."""
@@ -63,11 +58,16 @@ class Circuit:
         with self._lock:
             self.statistics.total += 1
             state, now = self._state, self._clock()
-            if state.admits(self.rules, now):
+            generation, is_admitted = self._generation, state.admits(self.rules, now)
+            if is_admitted:
                 self._state = transition(state, Signal.ADMIT, self.rules, now)
-                return Permit(self._reporter(self._generation, now))
-            self.statistics.rejected += 1
+            else:
+                self.statistics.rejected += 1
+        if is_admitted:
+            log.debug("breaker.admitted", breaker=self.name, state=state.kind.value)
+            return Permit(self._reporter(generation, now))
         wait = state.retry_at - now if isinstance(state, Open) else min(PROBE_RETRY_AFTER, self.rules.recovery_timeout)
+        log.debug("breaker.refused", breaker=self.name, state=state.kind.value, seconds=round(max(0.0, wait), 1))
         raise CircuitBreakerOpenException(self.name, state.failures, max(0.0, wait))
 
     def apply(self, signal: Signal, generation: int | None = None) -> State:
@@ -121,13 +121,20 @@ class Circuit:
             self.statistics.failed_after(seconds, self._wall_clock())
 
     def _announce(self, old: CircuitState, new: State) -> None:
-        event = EVENTS[new.kind]
-        if isinstance(new, Open):
-            log.warning(event, breaker=self.name, old=old.value, failures=new.failures, recovery=round(new.wait, 1))
-        else:
-            log.info(event, breaker=self.name, old=old.value, failures=new.failures)
+        # Not in the name of the task whose call moved it: the state is everybody's.
+        Context().run(self._log, old, new)
         for listener in self.listeners:
             try:
                 listener(old, new.kind)
             except Exception:
                 log.exception("breaker.callback_failed", breaker=self.name)
+
+    def _log(self, old: CircuitState, new: State) -> None:
+        if isinstance(new, Open):
+            log.warning(
+                "breaker.opened", breaker=self.name, old=old.value, failures=new.failures, seconds=round(new.wait, 1)
+            )
+        elif isinstance(new, Closed):
+            log.info("breaker.closed", breaker=self.name, old=old.value, failures=new.failures)
+        else:
+            log.info("breaker.half_open", breaker=self.name, old=old.value, failures=new.failures)

@@ -211,7 +211,7 @@ class Coordinator:
             return self._health(agent)
         except Exception:
             # An agent may bring a `health` of its own; its fault must not silence the others.
-            log.exception("coordinator.no_health", agent=agent.name)
+            log.exception("coordinator.health_failed", agent=agent.name)
             return {"agent_name": agent.name, "status": agent.status.value}
 
     async def _say_farewell(self) -> None:

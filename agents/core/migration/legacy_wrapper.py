@@ -21,7 +21,7 @@ from agents.core.migration.results import v1_result
 from agents.core.model.task_scope import current_scope
 from agents.core.ollama_pool import OllamaConnectionPool
 from agents.core.settings import load_settings
-from schemas import TaskMessage, TaskResult, TaskStatus
+from schemas import TaskMessage, TaskResult, TaskStatus, now
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +43,7 @@ class LegacyAgentWrapper(BaseAgentV2):
     in passing, that counts: an outage uses no attempt, even if old code catches everything.
 
     A task that is cancelled or late ends at once here, and its query with it; a function in the thread runs on to
-    its end, unheard, and until then the instance gets no other task.
+    its end, unheard, and until then the instance gets no other task; `health` says so.
 
     Args:
         agent_class: the old class, or whatever makes an instance; `args` and `kwargs` are for it. It is made here and
@@ -82,6 +82,7 @@ class LegacyAgentWrapper(BaseAgentV2):
         self._threads.grow_to(self.max_concurrent_tasks)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._works: set[LegacyWork] = set()
+        self._unheard: dict[Future[Any], str] = {}
         self.old.query_ollama = self._query
 
     async def process_task(self, task: TaskMessage) -> object:
@@ -105,6 +106,19 @@ class LegacyAgentWrapper(BaseAgentV2):
             # From before the first task on, and no longer once a stop was asked for.
             self.old.is_running = pool is not None and status is not AgentStatus.SHUTTING_DOWN
 
+    def health(self, pool: OllamaConnectionPool, *, ollama_healthy: bool) -> dict[str, Any]:
+        """Return what every agent's says, and how many threads are at calls whose tasks are over, and since when.
+
+        Without a thread that is left for the next task the agent is not healthy.
+        """
+        unheard = list(self._unheard.values())
+        told = super().health(pool, ollama_healthy=ollama_healthy)
+        return told | {
+            "healthy": told["healthy"] and len(unheard) < self.max_concurrent_tasks,
+            "hanging_threads": len(unheard),
+            "hanging_since": min(unheard, default=None),
+        }
+
     async def _called(self, work: LegacyWork, task: TaskMessage) -> Any:
         context = copy_context()
         context.run(_work.set, work)
@@ -116,7 +130,10 @@ class LegacyAgentWrapper(BaseAgentV2):
         try:
             return await call.result()
         except asyncio.CancelledError:
-            log.info("legacy.unheard", agent=self.name, task=task.id, runs_on=call.outcome.running())
+            if call.outcome.running():
+                self._unheard[call.outcome] = now().isoformat()
+                call.outcome.add_done_callback(self._unheard.pop)
+            log.info("legacy.unheard", runs_on=call.outcome.running())
             raise
 
     def _note_end(self, work: LegacyWork, outcome: Future[Any]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from agents.core.model.choice import ModelChoice
 from agents.core.model.completion import Completion
+from agents.core.model.overheard import overheard
 from agents.core.model.pool import make_pool
 from agents.core.model.requests import (
     CHAT_FIELDS,
@@ -99,7 +100,9 @@ class ModelAccess:
 
     async def _ask(self, request: ModelRequest) -> Completion:
         async with self.opened_pool() as pool:
-            return await pool.complete(request)
+            if not self._settings.log_prompts:
+                return await pool.complete(request)
+            return await overheard(pool.complete, request)
 
 
 def _runs_event_loop() -> bool:

@@ -8,9 +8,11 @@ from agents.core.model.blame import FailedTry
 from agents.core.model.errors import ModelError
 from agents.core.model.lane import Lane
 from agents.core.model.server import ModelServer
+from agents.core.model.spans import slot_wait
 from agents.core.model.task_scope import OnChunk, TaskScope, current_scope
 from agents.core.ollama_client import OllamaClient
 from agents.core.requests.place import Ticket
+from bus.tracing import NO_SPAN, Span
 from schemas import Usage
 
 T = TypeVar("T")
@@ -41,6 +43,7 @@ class Call(Generic[T]):
     """Seconds that its tries waited in the queue."""
     waiting_since: float | None = None
     """Since when its latest try waits there; None where that wait is over."""
+    wait_span: Span = NO_SPAN
     has_spoken: bool = False
     """Whether text has been handed on; then it is not tried again."""
     ticket: Ticket | None = None
@@ -81,11 +84,17 @@ class Call(Generic[T]):
             self.scope.add(usage)
         return usage.model_copy(update={"slot_wait": self.slot_wait})
 
+    def begin_wait(self, now: float) -> None:
+        """Note that a try waits for a slot from now on."""
+        self.waiting_since = now
+        self.wait_span = NO_SPAN if self.is_probe else slot_wait(self.model, self.priority)
+
     def end_wait(self, now: float) -> None:
         """Count the wait of the latest try, once: it is the task's time whether a slot came or not."""
         if self.waiting_since is None:
             return
         waited, self.waiting_since = now - self.waiting_since, None
+        self.wait_span.end()
         self.slot_wait += waited
         if self.scope is not None:
             self.scope.add(Usage(slot_wait=waited))

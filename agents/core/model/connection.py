@@ -95,6 +95,7 @@ class ConnectionShelf:
             return self._idle.pop()
         self.misses += 1
         self.broken = max(0, self.broken - 1)
+        log.debug("pool.connection_opened", active=self.active + 1, idle=self.idle)
         return PooledConnection(self._make(), self._clock())
 
     async def _put_back(self, connection: PooledConnection, *, is_sound: bool) -> None:
@@ -102,4 +103,5 @@ class ConnectionShelf:
             connection.idle_since = self._clock()
             self._idle.append(connection)
         else:
+            log.debug("pool.connection_closed", active=self.active, idle=self.idle, is_sound=is_sound)
             await connection.client.close()

@@ -135,7 +135,7 @@ class Dispatcher:
             return
         other = self._servers.next_after(call.at, call.model) if call.server is None else None
         call.next_at = None if other is None else other.name
-        log.info("model.retrying", model=call.model, code=error.code, error=str(error), delay=round(delay, 3))
+        log.info("model.retrying", model=call.model, code=error.code, error=str(error), seconds=round(delay, 3))
         await self._sleep(delay)
 
     async def _end(self, call: Call[T], error: ModelError) -> None:
@@ -155,7 +155,7 @@ class Dispatcher:
                 f"the model server is out of order, and not for this task alone: {fault.error}",
                 retry_after=self._servers.retry_after,
             ) from fault.error
-        log.info("model.elsewhere", model=call.model, url=fault.server.name, error=str(fault.error))
+        log.info("model.elsewhere", model=call.model, url=fault.server.name, code=fault.error.code, error=str(fault.error))
         call.failures.clear()
         call.next_at = None
 

@@ -120,6 +120,7 @@ class InvalidOutput(ModelError, PermanentError):
     """
 
     code = "invalid_output"
+    quotes = True
 
     def __init__(self, message: str, *, path: str = "") -> None:
         self.path = path

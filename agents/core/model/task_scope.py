@@ -38,7 +38,7 @@ class TaskScope:
     served: bool = False
     """Whether a request has had a slot at the model server."""
     unanswered: list[Judge] = field(default_factory=list)
-    """One for each call of a model that is under way, or was cut off."""
+    """One for each call of a model, or of another agent, that is under way, or was cut off."""
     thread_calls: ThreadCalls = field(default_factory=ThreadCalls)
     """What threads ask for the task."""
     attempt: Attempt | None = None

@@ -98,7 +98,7 @@ class Tries:
         request_id = uuid4().hex
         self._pending.add(request_id)
         call.ticket = call.ticket or self._queue.ticket()
-        call.waiting_since = self._clock()
+        call.begin_wait(self._clock())
         wished = call.server or call.next_at
         try:
             result: T = await self._queue.submit_and_wait(

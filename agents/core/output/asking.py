@@ -55,7 +55,7 @@ async def valid_answer(ask: Ask, request: ModelRequest, wish: Wish) -> Answered:
         except Unfit as error:
             unfit = error
         _give_up_if_hopeless(completion, unfit, wish, left)
-        log.info("output.repairing", model=completion.model, faults=str(unfit), repairs_left=left)
+        log.info("output.repairing", model=completion.model, faults=len(unfit.faults), repairs_left=left)
         with unheard():
             completion = await ask(repaired(request, completion.text, unfit.faults))
         left -= 1

@@ -57,7 +57,7 @@ class RequestRunner:
         self.schedule.add(request.entry)
         self.book.open[request.id] = request
         self.statistics.submitted(request.submitted_at)
-        log.debug("request.queued", queue=self.name, id=request.id, priority=request.entry.priority)
+        self._tell("request.queued", request, priority=request.entry.priority, lane=_lane(request))
         self._watch_deadline(request)
         self._start_what_may()
 
@@ -138,7 +138,7 @@ class RequestRunner:
         self._tasks.add(task)
         # Not in a `finally` of the task: one that is cancelled before its first step never gets there.
         task.add_done_callback(lambda task: self._attempt_ended(request, task))
-        self._tell("request.started", request, attempt=request.attempts, server=server)
+        self._tell("request.started", request, tries=request.attempts, server=server, lane=_lane(request))
 
     def _attempt_ended(self, request: Request, task: asyncio.Task[Outcome]) -> None:
         ran = self._clock() - request.attempt_began
@@ -189,6 +189,10 @@ class RequestRunner:
     def _tell(self, event: str, request: Request, **fields: object) -> None:
         """Log what becomes of a request beside what its submitter bound: another's task may have freed its slot."""
         request.work.context.copy().run(log.debug, event, queue=self.name, id=request.id, **fields)
+
+
+def _lane(request: Request) -> str | None:
+    return None if request.entry.lane is None else str(request.entry.lane)
 
 
 def _cancel_another(task: asyncio.Task[Outcome]) -> None:

@@ -190,6 +190,14 @@ def test_a_file_that_is_missing_or_no_text_is_refused_with_a_sentence(tmp_path: 
         read_agent_file(tmp_path / "b.md")
 
 
+def test_a_file_that_is_much_too_large_for_an_agent_is_refused(tmp_path: Path) -> None:
+    large = tmp_path / "large.md"
+    with large.open("wb") as file:
+        file.truncate(1_000_001)
+    with pytest.raises(AgentFileError, match="has 1,000,001 bytes, and an agent's file may have 1,000,000"):
+        read_agent_file(large)
+
+
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "an-agent.md")
     with pytest.raises(AgentFileError, match=r"an-agent\.md: is a pipe"):

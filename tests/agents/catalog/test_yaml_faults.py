@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from agents.core.agent_files.front_matter import DEEPEST
 from agents.core.agent_files.yaml_faults import LONGEST, yaml_fault
 from agents.core.catalog import AgentFileError, read_agent_file
 from tests.support.agent_files import written
@@ -54,6 +55,20 @@ def test_the_line_is_that_of_the_file_below_a_description_over_several_lines_and
     path = written(tmp_path, "---\n\n\ndescription: Works: well\n  and long\ncategory: a: b\n---\nYou work.")
     with pytest.raises(AgentFileError, match="line 6 of the file: a colon"):
         read_agent_file(path)
+
+
+@pytest.mark.parametrize("opened", ["[", "{a: ", "- ", "? "])
+@pytest.mark.parametrize("levels", [DEEPEST, 100_000])
+def test_what_is_too_deep_for_the_reader_is_told_and_crashes_nothing(tmp_path: Path, opened: str, levels: int) -> None:
+    deep = written(tmp_path, f"{HEAD}options:\n  {opened * levels}\n---\nYou work.")
+    with pytest.raises(AgentFileError, match="line 4 of the file: more than 100 lists and mappings within each other"):
+        read_agent_file(deep)
+
+
+def test_what_is_as_deep_as_may_be_is_read(tmp_path: Path) -> None:
+    depth = DEEPEST - 1
+    agent = read_agent_file(written(tmp_path, f"{HEAD}x: {'[' * depth}{']' * depth}\n---\nYou work."))
+    assert str(agent.extra["x"]) == "[" * depth + "]" * depth
 
 
 def test_a_long_line_is_cut(tmp_path: Path) -> None:

@@ -178,9 +178,12 @@ async def test_what_nobody_can_take_stays_and_is_told(dlq: Dlq) -> None:
     ran = await dlq("replay", "--all")
     assert (ran.code, ran.out) == (5, "replayed 1 of 2\n")
     assert ran.sentence == "error: 1 stay, since no queue takes tasks for: nobody"
-    await dlq.until_ids("u-1")
+    await publish(dlq.url, "senior-enginer", Message(b"{}", correlation_id="u-2"))
+    ran = await dlq("replay", "--all")
+    assert "error: 2 stay, since no queue takes tasks for: nobody, senior-enginer (did you mean senior-" in ran.sentence
+    await dlq.until_ids("u-1", "u-2")
     ran = await dlq("purge", "--reason", "unrouted", "--yes")
-    assert (ran.code, ran.out) == (0, "purged 1\n")
+    assert (ran.code, ran.out) == (0, "purged 2\n")
     assert await dlq.ids() == []
 
 

@@ -74,6 +74,27 @@ def test_a_task_for_an_agent_that_nobody_started_is_refused(
 
 
 @pytest.mark.parametrize(
+    "command",
+    [
+        ["cancel", "order-17", "--agent", "senior-enginer"],
+        ["pause", "senior-enginer"],
+        ["resume", "senior-enginer"],
+        ["dlq", "list", "--agent", "senior-enginer"],
+        ["dlq", "replay", "--all", "--agent", "senior-enginer"],
+    ],
+    ids=lambda words: " ".join(words[:2]),
+)
+def test_whoever_names_an_unknown_agent_is_told_which_one_may_be_meant(
+    cli: Cli, command: list[str], vhost_url: str
+) -> None:
+    cli("topology", "--amqp-url", vhost_url)
+    ran = cli(*command, "--amqp-url", vhost_url)
+    assert (ran.code, ran.out) == (5, "")
+    assert "no agent 'senior-enginer' is known" in ran.sentence
+    assert "did you mean senior-engineer" in ran.sentence
+
+
+@pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["run", "senior-enginer"], "error: no agent 'senior-enginer': did you mean senior-engineer"),

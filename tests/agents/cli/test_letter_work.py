@@ -24,7 +24,7 @@ async def world() -> AsyncGenerator[World, None]:
 async def test_work_that_is_cut_short_says_how_far_it_came(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     broker = Refusing(world.broker, world.topology.tasks)
     with pytest.raises(QueueFull, match="0 replayed, 't-0' and all behind it stay"):
-        await replay_letters(DeadLetters(broker, world.topology, [AGENT]), Choice())
+        await replay_letters(DeadLetters(broker, world.topology, [AGENT]), Choice(), lambda _: "")
     broker = Refusing(world.broker, world.topology.results)
     with pytest.raises(QueueFull):  # for the answer of the unrouted task
         await purge_letters(DeadLetters(broker, world.topology, [AGENT]), Choice())

@@ -3,8 +3,8 @@ import io
 import pytest
 from rich.console import Console
 
-from agents.cli.fleet_picture import FleetPicture
 from agents.cli.shown_status import ALIKE, is_worth_a_line, status_of
+from agents.fleet.fleet import Fleet
 from bus.broker import QueueInfo
 from schemas import AgentReport, BreakerReport, HandlingSeconds, HostReport, PoolReport, Report
 
@@ -28,16 +28,16 @@ def agent(name: str, **fields: object) -> AgentReport:
     return AgentReport.model_validate(told | fields)
 
 
-def picture_of(*reports: Report) -> FleetPicture:
-    picture = FleetPicture()
+def fleet_of(*reports: Report) -> Fleet:
+    fleet = Fleet()
     for report in reports:
-        picture.add(report)
-    return picture
+        fleet.note(report)
+    return fleet
 
 
-def shown(picture: FleetPicture) -> list[str]:
+def shown(fleet: Fleet, **queues: QueueInfo) -> list[str]:
     console = Console(file=io.StringIO(), width=80)
-    for part in status_of(picture):
+    for part in status_of(fleet, queues):
         console.print(part)
     assert isinstance(console.file, io.StringIO)
     return [" ".join(line.split()) for line in console.file.getvalue().splitlines()]
@@ -48,9 +48,8 @@ def test_hosts_servers_busy_agents_and_queues_are_told() -> None:
         "b", held=3, running=1, waiting=2, results={"completed": 9, "failed": 1, "expired": 1},
         seconds=HandlingSeconds(p50=1.0, p95=2.5),
     )  # fmt: skip
-    picture = picture_of(HOST, BREAKER, POOL, agent("a"), busy, agent("c", consumer="lost"))
-    picture.queues = {"a": QueueInfo("a", 0, 1), "b": QueueInfo("b", 7, 1), "c": QueueInfo("c", 0, 0)}
-    assert shown(picture) == [
+    fleet = fleet_of(HOST, BREAKER, POOL, agent("a"), busy, agent("c", consumer="lost"))
+    assert shown(fleet, a=QueueInfo("a", 0, 1), b=QueueInfo("b", 7, 1), c=QueueInfo("c", 0, 0)) == [
         "HOSTS state agents held MiB CPU % version",
         "vm-1 running 2 3/8 50 12.5 0.1.0",
         "MODEL SERVERS breaker slots waiting tokens/s",
@@ -67,7 +66,7 @@ def test_hosts_servers_busy_agents_and_queues_are_told() -> None:
 
 def test_what_is_not_known_is_a_dash_and_a_quiet_fleet_has_no_list_of_agents() -> None:
     pool = POOL.model_copy(update={"tokens_per_second": None, "loaded_lanes": ["x:latest"]})
-    assert shown(picture_of(HOST.model_copy(update={"max_held": None}), pool, agent("a"), agent("b")))[1:] == [
+    assert shown(fleet_of(HOST.model_copy(update={"max_held": None}), pool, agent("a"), agent("b")))[1:] == [
         "vm-1 running 2 3 50 12.5 0.1.0",
         "MODEL SERVERS breaker slots waiting tokens/s",
         "http://one (vm-1) - 1/2 4 -",
@@ -80,7 +79,7 @@ def test_many_agents_that_do_nothing_for_one_reason_share_a_line() -> None:
     paused = [agent(f"p{n}", consumer="paused", reason="an outage") for n in range(ALIKE + 1)]
     stopped = [agent(f"s{n}", consumer="stopped") for n in range(ALIKE + 1)]
     busy = agent("b", consumer="paused", reason="an outage", held=1, running=1)
-    assert shown(picture_of(HOST, *paused, *stopped, busy))[3:] == [
+    assert shown(fleet_of(HOST, *paused, *stopped, busy))[3:] == [
         "AGENTS state running waiting done failed p95 s",
         "b (vm-1) paused 1 0 0 0 -",
         "b (vm-1): an outage",
@@ -88,7 +87,7 @@ def test_many_agents_that_do_nothing_for_one_reason_share_a_line() -> None:
         "6 agents (vm-1) that hold nothing are stopped",
         "0 other agents take tasks and hold none",
     ]
-    assert len(shown(picture_of(HOST, *paused[1:]))) == 3 + 1 + 2 * ALIKE + 1
+    assert len(shown(fleet_of(HOST, *paused[1:]))) == 3 + 1 + 2 * ALIKE + 1
 
 
 @pytest.mark.parametrize(
@@ -105,20 +104,6 @@ def test_agents_that_hold_tasks_or_take_none_are_worth_a_line(report: AgentRepor
     assert is_worth_a_line(report) is worth
 
 
-def test_a_picture_is_complete_once_each_named_host_has_told_of_all_its_agents() -> None:
-    picture = picture_of(HOST, agent("a"))
-    assert not picture.knows_all_of(["vm-1"])
-    picture.add(agent("b"))
-    assert picture.knows_all_of(["vm-1"])
-    assert not picture.knows_all_of(["vm-1", "vm-2"])
-    assert not picture.knows_all_of([])
-
-
 def test_a_long_name_is_cut_and_the_figures_are_not() -> None:
     report = agent("a" * 90, held=1, running=1)
-    assert shown(picture_of(HOST, report))[4].endswith("a… consuming 1 0 0 0 -")
-
-
-def test_the_newest_report_counts() -> None:
-    picture = picture_of(BREAKER, BREAKER.model_copy(update={"state": "closed"}))
-    assert [report.state for report in picture.breakers.values()] == ["closed"]
+    assert shown(fleet_of(HOST, report))[4].endswith("a… consuming 1 0 0 0 -")

@@ -3,10 +3,10 @@ from datetime import UTC, datetime
 import pytest
 
 from agents.cli.shown_task import no_trace, shown
-from agents.cli.task_life import TaskLife
+from agents.cli.task_life import Place, TaskLife
 from bus.letter import DeadLetter
 from bus.message import Message
-from schemas import EventKind, PastAttempt, TaskError, TaskEvent, TaskResult, TaskStatus, Usage
+from schemas import EventKind, HeldTask, PastAttempt, TaskError, TaskEvent, TaskResult, TaskStatus, Usage
 
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 PAST = PastAttempt(number=1, host="vm-1", error=TaskError(code="timeout", message="m" * 30), ended_at=NOON, seconds=2)
@@ -36,6 +36,7 @@ def test_all_of_a_result_is_told_in_80_columns() -> None:
         processing_time=3,
         timestamp=NOON,
         agent="a",
+        host="vm-3",
         attempt=2,
         model="qwen3:8b",
         server="http://localhost:11434",
@@ -45,10 +46,11 @@ def test_all_of_a_result_is_told_in_80_columns() -> None:
         redelivered=True,
     )
     lines = list(shown(TaskLife("t", "a", result=result)))
-    assert lines[:9] == [
+    assert lines[:10] == [
         "task      t",
         "agent     a",
         "status    completed 2026-01-31 12:00:00Z, told twice",
+        "host      vm-3",
         "attempt   2",
         "          1 on vm-1, 2.0 s, ended 2026-01-31 12:00:00Z: timeout:",
         f"          {'m' * 30}",
@@ -56,8 +58,8 @@ def test_all_of_a_result_is_told_in_80_columns() -> None:
         "waited    4.0 s for a host, retries included, and 0.5 s for the model",
         "tokens    10 in, 20 out, 10.0 tokens/s, calls of the model: 1",
     ]
-    assert lines[9:11] == ["model     qwen3:8b at http://localhost:11434", "parent    p"]
-    assert lines[11].startswith("answer    word \\x1b[31m")
+    assert lines[10:12] == ["model     qwen3:8b at http://localhost:11434", "parent    p"]
+    assert lines[12].startswith("answer    word \\x1b[31m")
     assert max(map(len, lines)) <= 80
 
 
@@ -98,6 +100,25 @@ def test_a_step_is_told_in_words(kind: EventKind, data: dict[str, object], doing
     event = TaskEvent(task_id="t", agent="a", kind=kind, host="vm-1", timestamp=NOON, data=data)
     lines = list(shown(TaskLife("t", "a", event=event)))
     assert " ".join(" ".join(lines[2:]).split()) == f"now vm-1 {doing} (attempt 1, 2026-01-31 12:00:00Z)"
+
+
+@pytest.mark.parametrize(
+    ("state", "doing"),
+    [
+        ("running", "vm-1 works on it since 2026-01-31 12:00:00Z (attempt 2)"),
+        ("waiting", "vm-1 holds it since 2026-01-31 12:00:00Z, and it waits for its turn (attempt 2)"),
+        ("settling", "vm-1 has ended its work on it, and tells the broker what came of it (attempt 2)"),
+        ("a later word", "vm-1 works on it since 2026-01-31 12:00:00Z (attempt 2)"),
+    ],
+)
+def test_the_place_of_a_held_task_is_told_in_words_and_below_its_latest_step(state: str, doing: str) -> None:
+    place = Place("vm-1", "a", HeldTask(id="t", attempt=2, since=NOON, state=state))
+    lines = list(shown(TaskLife("t", "a", place=place)))
+    assert " ".join(" ".join(lines[2:]).split()) == f"now {doing}"
+    event = TaskEvent(task_id="t", agent="a", kind=EventKind.STARTED, host="vm-1", timestamp=NOON)
+    both = " ".join(" ".join(shown(TaskLife("t", "a", event=event, place=place))).split())
+    assert both.endswith(f"now vm-1 works on it (attempt 1, 2026-01-31 12:00:00Z) {doing}")
+    assert both.count("now") == 1
 
 
 def test_what_nothing_tells_of_is_told_by_where_was_looked() -> None:

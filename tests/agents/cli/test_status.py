@@ -1,6 +1,11 @@
 import asyncio
 import json
 
+import pytest
+
+from agents.cli.status import hear
+from agents.fleet.fleet import Fleet
+from schemas import AgentReport, HostReport
 from tests.support.agent_world import Asker, Gate, Holder, agent_world
 from tests.support.command_line import Cli
 from tests.support.program import program, sutazai
@@ -48,6 +53,24 @@ async def test_the_reports_of_the_hosts_that_are_named_come_as_json(vhost_url: s
     assert [pool["tokens_out"] > 0 for pool in told["pools"]] == [True]
     assert [(agent["agent"], agent["results"]) for agent in told["agents"]] == [("one", {"completed": 1})]
     assert told["queues"] == [{"agent": "one", "ready": 0, "consumers": 1}]
+
+
+async def test_it_ends_once_all_hosts_that_are_connected_have_told_everything(
+    vhost_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents.cli.status.PATIENCE_SECONDS", 3600)
+    monkeypatch.setattr("bus.live_hosts.LOOK_SECONDS", 10)
+    fleet = Fleet()
+    async with agent_world(Asker(name="gone"), amqp_url=vhost_url, host_name="host-9"):
+        pass
+    async with (
+        agent_world(Asker(name="one"), Asker(name="two"), amqp_url=vhost_url) as world,
+        agent_world(Asker(name="three"), amqp_url=vhost_url, host_name="host-2"),
+        asyncio.timeout(30),
+    ):
+        await hear(world.client, fleet, ())
+    assert {report.host for report in fleet.reports(HostReport)} == {"host-1", "host-2"}
+    assert {report.agent for report in fleet.reports(AgentReport)} == {"one", "two", "three"}
 
 
 def test_where_no_host_answers_that_is_said(cli: Cli, vhost_url: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from bus.codec import encode_task
 from schemas import TaskMessage
 from tests.support.agent_world import AgentWorld, Asker, Gate, Holder, agent_world
 from tests.support.command_line import Cli, Ran
+from tests.support.scripted_ollama import ScriptedOllama
+from tests.support.waiting import wait_until
 
 
 class Fragile(BaseAgentV2):
@@ -83,22 +86,56 @@ async def test_a_task_at_work_is_told_by_its_latest_step(cli: Cli, vhost_url: st
     assert "host-1 works on it: 40 %: page 3 [/x] (attempt 1, 20" in " ".join(ran.out.split())
 
 
-async def test_a_silent_task_is_told_by_its_agents_queue_and_hosts(
+async def test_a_task_that_runs_in_silence_is_told_by_the_host_that_holds_it(cli: Cli, vhost_url: str) -> None:
+    gate = Gate()
+    url: dict[str, Any] = {"amqp_url": vhost_url, "health_check_interval": 600}
+    staff = [Holder(gate), Asker(name="other")]
+    async with agent_world(*staff, **url) as world, agent_world(Asker(name="third"), host_name="host-2", **url):
+        await world.client.submit("holder", "x", id="runs")
+        await gate.next()
+        runs = await told(cli, world, "runs")
+        as_json = await told(cli, world, "runs", "--agent", "holder", "--json")
+        gate.leave.set()
+    assert (runs.code, as_json.code) == (0, 0)
+    assert re.search(r"^agent +holder$", runs.out, re.MULTILINE)
+    assert re.search(r"^now +host-1 works on it since 20.*Z \(attempt 1\)$", runs.out, re.MULTILINE)
+    place = json.loads(as_json.out)["place"]
+    assert (place["host"], place["agent"], place["id"], place["state"]) == ("host-1", "holder", "runs", "running")
+
+
+async def test_a_task_that_waits_in_a_host_for_its_turn_is_told(cli: Cli, vhost_url: str) -> None:
+    ollama = ScriptedOllama()
+    ollama.gate = asyncio.Event()
+    slots: dict[str, Any] = {"max_ollama_connections": 1, "max_concurrent_tasks": 2}
+    async with agent_world(Asker(name="asker"), ollama=ollama, amqp_url=vhost_url, **slots) as world:
+        await world.client.submit("asker", "x", id="asks")
+        await ollama.arrivals(1)
+        await world.client.submit("asker", "x", id="waits")
+        await wait_until(lambda: world.host.consumers[0].waiting, what="the wait for a slot")
+        ran = await told(cli, world, "waits")
+        ollama.gate.set()
+        await wait_until(lambda: not world.host.consumers[0].held, what="the end")
+    assert ran.code == 0
+    assert re.search(r"host-1 holds it since 20\S+ \S+Z, and it waits for its turn", " ".join(ran.out.split()))
+
+
+async def test_a_task_that_no_host_holds_is_told_by_its_agents_queue_and_hosts(
     cli: Cli, vhost_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agents.cli.task_life.LISTEN_SECONDS", 0.5)
     gate = Gate()
     quick: dict[str, Any] = {"health_check_interval": 0.1}
     async with agent_world(Holder(gate), amqp_url=vhost_url, **quick) as world:
-        await world.client.submit("holder", "x", id="silent")
+        await world.client.submit("holder", "x", id="runs")
         await gate.next()
-        ran = await told(cli, world, "silent", "--agent", "holder")
-        nameless = await told(cli, world, "silent")
+        await world.client.submit("holder", "x", id="queued")
+        ran = await told(cli, world, "queued", "--agent", "holder")
+        nameless = await told(cli, world, "queued")
         gate.leave.set()
     assert ran.code == nameless.code == 5
-    assert "tasks that wait: 0, consumers: 1" in ran.out
+    assert "tasks that wait: 1, consumers: 1" in ran.out
     assert "host-1 is consuming, tasks in hand: 1" in ran.out
-    assert "error: no trace of task silent: no result in the log, no dead letter" in ran.sentence
+    assert "error: no trace of task queued: no result in the log, no dead letter" in ran.sentence
     assert "--agent NAME shows its agent's queue and hosts" in nameless.sentence
 
 

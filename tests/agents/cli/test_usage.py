@@ -13,7 +13,11 @@ from tests.support.command_line import Cli
         ("cancel", "missing argument 'TASK_ID...'. Try: "),
         ("submit an-agent x y", "got unexpected extra argument(s) (y). Try: "),
         ("submit an-agent x --model", "option '--model' requires an argument"),
-        ("submit an-agent x --timeout soon", "invalid value for '--timeout': Input should be a valid number, "),
+        ("submit an-agent x --timeout soon", "invalid value 'soon' for '--timeout': Input should be a valid number, "),
+        (
+            "run an-agent --slots 0",
+            "invalid value '0' for '--slots': Input should be greater than or equal to 1. Try: ",
+        ),
         ("results --status done", "invalid value for '--status': 'done' is not one of 'completed', 'failed', "),
         ("results --since yesterday", "--since 'yesterday' is no moment of the past: give a span such as "),
         ("cancel ü", "task id = 'ü': use 1 to 128 printable ASCII characters"),

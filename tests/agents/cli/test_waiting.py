@@ -13,7 +13,7 @@ from bus.codec import encode_report
 from bus.errors import BusError
 from bus.memory import MemoryBroker
 from bus.pieces import Begun, Restart
-from bus.topology import report_key
+from bus.routing_keys import report_key
 from schemas import AgentReport, BreakerReport, Report, ReportKind, TaskMessage
 from tests.support.bus_world import AGENT, Worker, World, memory_world, within
 

@@ -41,14 +41,15 @@ async def test_callbacks_and_events_tell_each_transition(breaker: CircuitBreaker
         ("open", "half_open"),
         ("half_open", "closed"),
     ]
-    assert [entry["event"] for entry in logs] == ["breaker.opened", "breaker.half_open", "breaker.closed"]
-    assert logs[0] == {
+    told = [entry for entry in logs if entry["log_level"] != "debug"]
+    assert [entry["event"] for entry in told] == ["breaker.opened", "breaker.half_open", "breaker.closed"]
+    assert told[0] == {
         "event": "breaker.opened",
         "log_level": "warning",
         "breaker": "model",
         "old": "closed",
         "failures": 2,
-        "recovery": 10,
+        "seconds": 10,
     }
 
 

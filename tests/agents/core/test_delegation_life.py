@@ -158,7 +158,7 @@ async def test_a_host_that_ends_has_its_unwanted_children_cancelled_first_or_say
                 asking.cancel()
                 await asyncio.wait([asking])
                 asyncio.get_running_loop().call_later(0.05, gate.leave.set)
-    unsaid = [line["task"] for line in logs if line["event"] == "delegation.not_cancelled"]
+    unsaid = [line["child"] for line in logs if line["event"] == "delegation.not_cancelled"]
     assert (cancelled, unsaid) == (
         ([(child, f"worker: task {parent.id} does not wait for it any more")], []) if fault is None else ([], [child])
     )

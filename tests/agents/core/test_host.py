@@ -4,7 +4,6 @@ from urllib.parse import urlsplit
 import pytest
 
 from agents import AgentStatus, BaseAgentV2, Host
-from agents.core.host import connection_name
 from agents.core.settings import SettingsError
 from bus.errors import BrokerUnreachable, ConnectError
 from schemas import TaskMessage
@@ -37,18 +36,6 @@ def test_a_bad_address_of_broker_or_model_server_is_told_before_anything_starts(
         Host([Holder(Gate())], settings_for("http://me:secret@host"))
     with pytest.raises(SettingsError, match="setting OLLAMA_URL: the model server's address 'ftp://host' is no http"):
         Host([Holder(Gate())], settings_for(memory_url(), ollama_url="ftp://me:secret@host"))
-
-
-@pytest.mark.parametrize(
-    ("agents", "name"),
-    [
-        (["a"], "h (a)"),
-        (["a", "b", "c"], "h (a, b, c)"),
-        (["a", "b", "c", "d", "e"], "h (a, b, c and 2 more)"),
-    ],
-)
-def test_a_connection_is_named_after_host_and_agents(agents: list[str], name: str) -> None:
-    assert connection_name("h", agents) == name
 
 
 async def test_agents_live_through_their_stages_with_the_host() -> None:

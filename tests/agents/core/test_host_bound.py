@@ -10,7 +10,7 @@ from agents import BaseAgentV2, Priority
 from agents.core.settings import SettingsError, load_settings
 from bus.broker import ConsumerState
 from schemas import HostReport, ReportKind, TaskStatus
-from tests.support.agent_world import AgentWorld, Asker, agent_world, memory_url
+from tests.support.agent_world import AgentWorld, Asker, agent_world, connected_client, memory_url, settings_for
 from tests.support.scripted_ollama import ScriptedOllama
 from tests.support.waiting import wait_until
 
@@ -90,6 +90,19 @@ async def test_a_critical_task_starts_next_though_a_hundred_low_ones_wait_in_twe
             [await anext(results) for _ in range(101)]
     prompts = [body["prompt"] for body in ollama.asked("/api/generate")]
     assert (prompts.index("critical"), len(prompts)) == (2, 101)
+
+
+async def test_the_most_urgent_of_all_that_waited_for_a_host_is_its_first_work(amqp_url: str) -> None:
+    settings = settings_for(amqp_url)
+    async with connected_client(settings) as client, client.results() as results:
+        for name in NAMES:
+            await client.broker.declare(settings.topology.agent(name))
+            await client.submit(name, "low", priority=Priority.LOW)
+        await client.submit(NAMES[-1], "critical", priority=Priority.CRITICAL)
+        staff = (Asker(name=name) for name in NAMES)
+        async with agent_world(*staff, amqp_url=amqp_url, max_ollama_connections=1) as world, asyncio.timeout(40):
+            [await anext(results) for _ in range(21)]
+    assert [body["prompt"] for body in world.ollama.asked("/api/generate")] == ["critical", *["low"] * 20]
 
 
 async def test_the_bound_can_be_set_and_an_idle_host_consumes_all_of_its_queues(amqp_url: str) -> None:

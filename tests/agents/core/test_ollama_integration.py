@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,6 +82,18 @@ def test_the_real_environment_is_read_at_each_call(config: type[OllamaConfig], m
 def test_the_catalogue_itself_is_read_by_default() -> None:
     assert OllamaConfig.tier_of("an-agent-that-nobody-wrote") is Tier.DEFAULT
     assert OllamaConfig.get_model_config("an-agent-that-nobody-wrote", tiers=TIERS)["temperature"] == 0.5
+
+
+def test_an_agents_own_file_says_its_tier_as_in_a_host(
+    config: type[OllamaConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert issubclass(config, OllamaConfig)  # which has written the files
+    monkeypatch.setenv("SUTAZAI_AGENTS_PATH", os.pathsep.join(("nowhere", str(tmp_path))))
+    assert OllamaConfig.get_model_for_agent("code-writer") == "qwen2.5-coder:7b"
+    assert OllamaConfig.tier_of("ai-system-architect") is Tier.OPUS
+    assert OllamaConfig.tier_of("nobody-knows-me") is Tier.DEFAULT
+    monkeypatch.delenv("SUTAZAI_AGENTS_PATH")
+    assert OllamaConfig.tier_of("code-writer") is Tier.DEFAULT
 
 
 def test_every_agent_of_the_catalogue_gets_its_own_tier() -> None:

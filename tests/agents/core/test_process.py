@@ -1,5 +1,4 @@
 import asyncio
-import logging
 import os
 import runpy
 import signal
@@ -165,17 +164,6 @@ async def test_the_second_signal_ends_at_once(monkeypatch: pytest.MonkeyPatch) -
             assert await codes.get() == 130
 
 
-def test_lines_are_json_with_a_level_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
-    configure_logging("warning")
-    log = structlog.get_logger("x")
-    log.info("not.shown")
-    log.error("shown", field=1, exc_info=ValueError("inner"))
-    (line,) = capsys.readouterr().err.splitlines()
-    assert '"event": "shown"' in line
-    assert '"level": "error"' in line
-    assert '"exc_value": "inner"' in line
-
-
 def test_lines_are_for_people_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -201,13 +189,6 @@ async def test_a_process_whose_terminal_was_closed_still_stops_when_asked(monkey
         os.kill(os.getpid(), signal.SIGTERM)
         async with asyncio.timeout(5):
             await asked.wait()
-
-
-def test_libraries_speak_only_at_debug() -> None:
-    configure_logging("info")
-    assert not logging.getLogger("aiormq").isEnabledFor(logging.ERROR)
-    configure_logging("debug")
-    assert logging.getLogger("aiormq").isEnabledFor(logging.DEBUG)
 
 
 def test_usage_is_measured_at_each_reading() -> None:

@@ -29,6 +29,7 @@ ROWS = [
     ("SUTAZAI_PREFIX", "prefix", "file", "environment", "argument"),
     ("SUTAZAI_AMQP_URL", "amqp_url", "amqp://file/", "amqp://environment/", "amqp://argument/"),
     ("SUTAZAI_LOG_LEVEL", "log_level", "error", "warning", "debug"),
+    ("SUTAZAI_LOG_FORMAT", "log_format", "json", "text", "json"),
     ("SUTAZAI_MAX_CONCURRENT_TASKS", "max_concurrent_tasks", 11, 12, 13),
     ("SUTAZAI_GRACE_PERIOD", "grace_period", 11.0, 12.0, 13.0),
 ]

@@ -189,6 +189,11 @@ def test_a_queue_of_another_type_is_told_where_only_the_broker_names_the_type() 
     assert "x-queue-type is quorum instead of classic" in only(facts(managed(type="quorum", arguments=queue))).what
 
 
+def test_the_words_that_describe_a_queue_make_no_difference() -> None:
+    described = {**QUEUES[-2].arguments, "x-description": "words of an older version"}
+    assert not bad(facts(managed(arguments=described)))
+
+
 def test_rights_are_judged_by_their_patterns() -> None:
     finding = only(facts(replace(managed(), permissions=Permissions("", r"^sutazai\.(?!results)", "^nothing"))))
     assert (finding.check, finding.level) == ("permissions", Level.BROKEN)

@@ -6,14 +6,14 @@ from urllib.parse import urlsplit
 import pytest
 
 from agents import BaseAgentV2
-from agents.exporter import queues
-from agents.exporter.exporter import Exporter
-from agents.exporter.queues import KEPT_SECONDS
+from agents.exporter import exporter as exporter_module
+from agents.exporter.exporter import KEPT_SECONDS, Exporter
 from bus.broker import LinkState
 from bus.client import Client
 from bus.codec import encode_result
 from bus.connect import broker_at
-from bus.topology import Topology, result_key
+from bus.routing_keys import result_key
+from bus.topology import Topology
 from schemas import TaskMessage, TaskResult, TaskStatus
 from tests.support.agent_world import Asker, agent_world, memory_url
 from tests.support.clock import FakeClock
@@ -111,7 +111,7 @@ async def test_a_host_that_is_silent_for_three_intervals_leaves_the_page_and_its
 async def test_an_exporter_without_its_broker_says_so_shows_no_queues_and_comes_back(
     vhost_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queues, "LOOK_SECONDS", 0.5)
+    monkeypatch.setattr(exporter_module, "LOOK_SECONDS", 0.5)
     clock, parts = FakeClock(), urlsplit(vhost_url)
     async with (
         agent_world(Local(name="local"), amqp_url=vhost_url, health_check_interval=0.1),

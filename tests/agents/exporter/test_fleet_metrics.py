@@ -2,9 +2,9 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from agents.exporter.bounded_names import BoundedNames
-from agents.exporter.fleet import Fleet
 from agents.exporter.fleet_metrics import FleetMetrics
 from agents.exporter.labels import HOSTS_MOST, Labels
+from agents.fleet.fleet import Fleet
 from schemas import Report
 from tests.support import reports
 from tests.support.clock import FakeClock
@@ -58,6 +58,18 @@ def test_what_waits_for_all_servers_of_a_host_counts_once_by_its_newest_report()
     assert page.of("sutazai_pool_active", "server") == {"http://s": 1, "http://t": 0}
     zeros = {"background": 0.0, "normal": 0.0, "critical": 0.0}
     assert page.of("sutazai_pool_waiting", "priority") == {"low": 1, "high": 0, **zeros}
+
+
+def test_a_servers_tokens_are_counted_whatever_became_of_the_tasks_and_over_restarts_of_the_host() -> None:
+    page = page_of(
+        reports.pool(tokens=(10, 5)),
+        reports.pool(tokens=(30, 6)),
+        reports.pool(tokens=(2, 1)),  # its host has restarted
+        reports.pool(server="http://t", tokens=(7, 0)),
+    )
+    assert page("sutazai_server_tokens_total", host="a", server="http://s", direction="in") == 32
+    assert page("sutazai_server_tokens_total", host="a", server="http://s", direction="out") == 7
+    assert page("sutazai_server_tokens_total", host="a", server="http://t", direction="in") == 7
 
 
 @pytest.mark.parametrize("word", ["\ud800", "x" * 201])

@@ -309,7 +309,7 @@ async def test_a_stand_in_is_announced() -> None:
     with capture_logs() as logs:
         async with LocalModelServer():
             pass
-    stand_ins = {entry["name"]: entry["answered_by"] for entry in logs if entry["event"] == "local_model.stand_in"}
+    stand_ins = {entry["model"]: entry["answered_by"] for entry in logs if entry["event"] == "local_model.stand_in"}
     assert stand_ins["tinyllama:latest"] == "smollm2:135m"
 
 

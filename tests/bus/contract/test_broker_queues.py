@@ -79,6 +79,16 @@ async def test_a_paused_subscription_takes_nothing_and_can_still_settle(world: W
         await wait_until(lambda: taken.subscription.state is ConsumerState.CONSUMING, what="the consumer")
 
 
+async def test_a_subscription_that_is_paused_before_it_has_consumed_is_paused(world: World) -> None:
+    async with taking(world.broker, world.queue) as taken:
+        await taken.subscription.pause()
+        assert taken.subscription.state is ConsumerState.PAUSED
+        await publish(world, "a")
+        await world.until_ready(world.queue, 1)
+        taken.subscription.resume()
+        assert await taken.bodies(1) == [b"a"]
+
+
 async def test_a_pause_ends_when_somebody_resumes_meanwhile(world: World) -> None:
     async with taking(world.broker, world.queue) as taken:
         await wait_until(lambda: taken.subscription.state is ConsumerState.CONSUMING, what="the consumer")
@@ -133,6 +143,7 @@ async def test_a_closed_subscription_has_given_back_what_it_held(world: World) -
     await world.until_ready(world.queue, 1)
     taken.subscription.resume()
     await taken.subscription.pause()
+    assert taken.subscription.state is ConsumerState.STOPPED
     assert await world.broker.queue_info(world.queue) == QueueInfo(world.queue, ready=1, consumers=0)
 
 

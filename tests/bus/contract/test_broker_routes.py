@@ -7,7 +7,7 @@ import pytest
 from bus.broker import DEFAULT_EXCHANGE
 from bus.errors import QueueFull, TopologyError, Unroutable
 from bus.message import Message
-from bus.topology import Binding, Exchange, Plan, Queue
+from bus.plan import Binding, Exchange, Plan, Queue
 from tests.support.bus_world import AGENT, World, taking, within
 
 SMALL = Queue("small", {"x-queue-type": "classic", "x-max-length": 1, "x-overflow": "reject-publish"})

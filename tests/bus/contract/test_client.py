@@ -7,7 +7,7 @@ import pytest
 from bus.codec import encode_report, encode_result
 from bus.errors import DecodeError, InvalidTask, ReplyTimeout, TopologyError, UnknownAgent
 from bus.message import Message
-from bus.topology import report_key, result_key
+from bus.routing_keys import report_key, result_key
 from schemas import (
     AgentReport,
     BreakerReport,

@@ -11,7 +11,9 @@ from bus.control import ControlLink, known_agents
 from bus.errors import TopologyError, UnknownAgent
 from bus.message import Delivery, Message
 from bus.orders import say
-from bus.topology import EVERYBODY, Plan, Topology
+from bus.plan import Plan
+from bus.routing_keys import EVERYBODY
+from bus.topology import Topology
 from schemas import CancelTask, DrainHost, Order, PauseAgents, ResumeAgents
 from tests.support.bus_world import AGENT, World, within
 from tests.support.faulty_brokers import Through

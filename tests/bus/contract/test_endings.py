@@ -6,7 +6,7 @@ import pytest
 
 from bus.codec import encode_result
 from bus.endings import Endings
-from bus.topology import result_key
+from bus.routing_keys import result_key
 from schemas import TaskMessage, TaskResult, TaskStatus
 from tests.support.at_work import at_work
 from tests.support.bus_world import AGENT, Worker, World, within

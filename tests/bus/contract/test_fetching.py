@@ -7,7 +7,7 @@ import pytest
 from bus.broker import ConsumerState
 from bus.errors import BusError
 from bus.message import Message
-from bus.topology import Plan
+from bus.plan import Plan
 from tests.support.bus_world import AGENT, Taken, World, taking, within
 from tests.support.waiting import wait_until
 

@@ -4,7 +4,8 @@ import pytest
 
 from bus.client import Client
 from bus.errors import TopologyError, UnknownAgent
-from bus.topology import Plan, Queue, Topology
+from bus.plan import Plan, Queue
+from bus.topology import Topology
 from tests.support.bus_world import World, within
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 from bus.codec import decode_result, encode_result
 from bus.listener import PREFETCH, Listener
-from bus.topology import result_key
+from bus.routing_keys import result_key
 from schemas import TaskResult, TaskStatus
 from tests.support.bus_world import World, within
 

@@ -10,7 +10,7 @@ import pytest
 from bus.codec import encode_result
 from bus.errors import LogUnavailable
 from bus.message import Message
-from bus.topology import result_key
+from bus.routing_keys import result_key
 from schemas import TaskResult, TaskStatus
 from tests.support.bus_world import AGENT, Worker, World, within
 from tests.support.faulty_brokers import Through

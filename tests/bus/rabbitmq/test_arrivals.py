@@ -1,6 +1,7 @@
 """The queue of a host's arrivals on a real broker."""
 
 from bus.arrivals import Arrivals
+from bus.queue_descriptions import ARRIVALS
 from bus.rabbitmq import RabbitBroker
 from tests.support.broker import Broker
 from tests.support.bus_world import AGENT, World
@@ -17,7 +18,12 @@ async def test_the_queue_is_exclusive_not_durable_and_short(world: World, manage
         row = (await management.queues())[arrivals.queue]
     assert (row["durable"], row["arguments"]) == (
         False,
-        {"x-queue-type": "classic", "x-max-length": 1_000, "x-max-length-bytes": 10_000_000},
+        {
+            "x-queue-type": "classic",
+            "x-max-length": 1_000,
+            "x-max-length-bytes": 10_000_000,
+            "x-description": ARRIVALS,
+        },
     )
 
 

@@ -14,10 +14,10 @@ from bus.broker import LinkState
 from bus.connection import Connection
 from bus.errors import PublishTimeout
 from bus.message import Message
+from bus.plan import Binding, Plan, Queue
 from bus.private_node import PrivateNode
 from bus.publisher import ANNOUNCEMENTS_HELD, Publisher
 from bus.rabbitmq import RabbitBroker
-from bus.topology import Binding, Plan, Queue
 from tests.support.bus_world import AGENT, Worker, World, taking, within
 from tests.support.fault_world import every_result, memory_alarm, node_world
 from tests.support.waiting import wait_until

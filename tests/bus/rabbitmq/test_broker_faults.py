@@ -11,10 +11,10 @@ from bus.broker import ConsumerState, LinkState
 from bus.connection import Connection
 from bus.errors import ConnectionLost, PublishTimeout, Unroutable
 from bus.message import Message
+from bus.plan import Binding, Plan, Queue
 from bus.private_node import PrivateNode
 from bus.publisher import ANNOUNCEMENTS_HELD, Publisher
 from bus.rabbitmq import RabbitBroker
-from bus.topology import Binding, Plan, Queue
 from schemas import TaskStatus
 from tests.support.bus_world import AGENT, Worker, World, taking, within
 from tests.support.fault_world import node_world

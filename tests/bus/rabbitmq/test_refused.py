@@ -5,7 +5,7 @@ from collections import Counter
 
 from bus.errors import QueueFull
 from bus.message import Message
-from bus.topology import Plan, Queue
+from bus.plan import Plan, Queue
 from tests.support.bus_world import World
 from tests.support.management import Management
 from tests.support.waiting import wait_until

@@ -10,7 +10,7 @@ import pytest
 from agents.doctor.finding import Level
 from bus.message import Message
 from bus.node_layout import HOST, free_ports
-from bus.topology import Binding, Plan, Queue
+from bus.plan import Binding, Plan, Queue
 from tests.support.broker import Broker, vhost_of
 from tests.support.clinic import AGENT, Clinic
 from tests.support.management import Management

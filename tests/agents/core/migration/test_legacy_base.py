@@ -74,8 +74,8 @@ def test_what_old_code_logs_goes_where_the_process_logs(monkeypatch: pytest.Monk
         agents[0].logger.info("not heard")
     assert logs == [
         {
-            "event": "legacy.log",
-            "agent": "code-reviewer",
+            "event": "program.logged",
+            "logger": "legacy.code-reviewer",
             "message": "task t-1 of 3",
             "exc_info": None,
             "log_level": "info",

@@ -9,7 +9,7 @@ import pytest
 from agents.core.base_agent_v2 import AgentStatus
 from agents.core.migration.legacy_base import LegacyBaseAgent
 from agents.core.migration.legacy_wrapper import LegacyAgentWrapper
-from schemas import TaskResult, TaskStatus
+from schemas import TaskResult, TaskStatus, now
 from tests.agents.core.migration.old_agents import Blocking, HalfAsync, Thermometer
 from tests.support.agent_world import AgentWorld, agent_world, memory_url
 from tests.support.scripted_ollama import ScriptedOllama, held
@@ -155,6 +155,26 @@ async def test_a_thread_that_runs_on_gets_no_second_task_and_who_waits_for_it_ha
         wrapper.old.go.set()
         assert (await anext(results)).task_id == following.id
     assert wrapper.old.most == 1
+
+
+async def test_an_agent_whose_threads_all_hang_is_not_healthy_and_says_how_many_and_since_when() -> None:
+    def hanging() -> tuple[bool, int, bool]:
+        health = wrapper.health(world.host.pool, ollama_healthy=True)
+        since = health["hanging_since"]
+        return health["healthy"], health["hanging_threads"], since is not None and before < since < now().isoformat()
+
+    wrapper, before = LegacyAgentWrapper(Blocking, max_concurrent_tasks=2), now().isoformat()
+    async with agent_world(wrapper) as world, world.client.results() as results, asyncio.timeout(LIMIT):
+        assert hanging() == (True, 0, False)
+        for number in (1, 2):
+            unwanted = await world.client.submit("blocking", "x", type="hold")
+            assert await acquired(wrapper.old.started)
+            assert hanging()[1] == number - 1  # being busy is not being ill
+            await world.client.cancel(unwanted.id)
+            await anext(results)
+            assert hanging() == (number < 2, number, True)
+        wrapper.old.go.set()
+        await wait_until(lambda: hanging() == (True, 0, False), what="the threads to end")
 
 
 async def test_a_host_stops_though_a_thread_never_ends() -> None:

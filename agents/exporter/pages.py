@@ -1,0 +1,32 @@
+"""The exporter's pages."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+
+from agents.core.pages.answer import Answer, Page, sentence
+from agents.exporter.exporter import Exporter
+
+PATIENCE_SECONDS: Final = 9.0
+"""Prometheus gives a scrape up after ten by default."""
+
+
+def pages_of(exporter: Exporter) -> Mapping[str, Page]:
+    """Return /metrics, and /healthz, which tells whether the exporter hears the fleet."""
+
+    async def metrics() -> Answer:
+        return metrics_page(await exporter.page())
+
+    async def health() -> Answer:
+        if exporter.connected:
+            return sentence("ok")
+        return sentence("the connection to RabbitMQ is lost; it comes back", HTTPStatus.SERVICE_UNAVAILABLE)
+
+    return {"/metrics": metrics, "/healthz": health}
+
+
+def metrics_page(text: bytes) -> Answer:
+    """Return a page in Prometheus's text format."""
+    return Answer(HTTPStatus.OK, text, CONTENT_TYPE_PLAIN_0_0_4)

@@ -1,0 +1,28 @@
+import httpx
+
+from agents.core.pages.server import PageServer
+from agents.exporter.exporter import Exporter
+from agents.exporter.pages import pages_of
+from bus.broker import LinkState
+from bus.client import Client
+from tests.support.deaf_broker import DeafBroker
+
+
+async def test_metrics_and_health_are_served_and_nothing_else() -> None:
+    async with (
+        DeafBroker("http") as broker,
+        Exporter(Client(broker), interval=30) as exporter,
+        PageServer(pages_of(exporter), "127.0.0.1", 0, patience=9, options="") as server,
+        httpx.AsyncClient(base_url=server.url) as http,
+    ):
+        metrics, health, nothing = [await http.get(path) for path in ("/metrics", "/healthz", "/")]
+        broker.link = LinkState.BLOCKED
+        blocked = await http.get("/healthz")
+        broker.link = LinkState.CONNECTING
+        deaf = await http.get("/healthz")
+    assert (metrics.status_code, metrics.headers["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+    assert "sutazai_exporter_connected 1.0" in metrics.text
+    assert (health.status_code, health.text) == (200, "ok\n")
+    assert blocked.status_code == 200
+    assert (nothing.status_code, nothing.text) == (404, "there are /metrics and /healthz\n")
+    assert (deaf.status_code, deaf.text) == (503, "the connection to RabbitMQ is lost; it comes back\n")
