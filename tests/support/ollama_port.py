@@ -19,7 +19,7 @@ class OllamaPort:
 
     def __init__(self, ollama: ScriptedOllama) -> None:
         self.ollama = ollama
-        (self._port,) = free_ports(1)
+        (self.number,) = free_ports(1)
         self._server: asyncio.Server | None = None
         self._links: set[asyncio.Task[None]] = set()
         self.hangs_up = False
@@ -33,7 +33,7 @@ class OllamaPort:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://{HOST}:{self._port}"
+        return f"http://{HOST}:{self.number}"
 
     async def __aenter__(self) -> Self:
         await self.come_back()
@@ -46,7 +46,7 @@ class OllamaPort:
 
     async def come_back(self) -> None:
         """Listen, again."""
-        self._server = await asyncio.start_server(self._accept, HOST, self._port)
+        self._server = await asyncio.start_server(self._accept, HOST, self.number)
 
     async def die(self) -> None:
         """Cut all connections and refuse new ones, as after a crash."""

@@ -1,6 +1,7 @@
 """ServerWatch: notices at once that a model server has died, also while nobody asks it anything."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -16,18 +17,25 @@ log = structlog.get_logger(__name__)
 CONNECT_SECONDS: Final = 5.0
 """A connection that takes longer tells nothing; requests have a patience of their own."""
 
+LASTING_SECONDS: Final = 5.0
+"""A connection that ends sooner was closed because it asked nothing; a later end may be that of the server."""
+
 SHORTEST_REST_SECONDS: Final = 0.05
 LONGEST_REST_SECONDS: Final = 30.0
-"""Between the end of one connection and the next. It doubles where a server closes at once what asks nothing."""
+"""Between the end of one connection and the next. It doubles where a connection does not last."""
 
 ABSENT_SECONDS: Final = 1.0
 """Between two tries to connect to a server that is not there."""
+
+KEEPALIVE: Final = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+"""Seconds, seconds, times: a peer without power, or a firewall that forgot us, ends the wait in half a minute."""
 
 
 class ServerWatch:
     """Holds one connection to a server, on which nothing is ever sent.
 
     Where it ends and no other is accepted, the server is dead, and its circuit is opened before any task meets that.
+    Where it ends and another one is accepted while the circuit is open, the server is a new one: it is probed at once.
     A server that was never there is not judged, nor one behind TLS, which would wait for a handshake. `sleep` waits
     between two connections.
     """
@@ -43,6 +51,7 @@ class ServerWatch:
         self._sleep = sleep
         self._clock = clock
         self._was_there = False
+        self._has_lasted = False
         self._rest = SHORTEST_REST_SECONDS
 
     async def run(self) -> None:
@@ -55,24 +64,32 @@ class ServerWatch:
 
     async def _watch(self, host: str, port: int) -> float:
         """Hold a connection to its end; return after how many seconds to try the next."""
-        began = self._clock()
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 reader, writer = await asyncio.open_connection(host, port)
         except TimeoutError:
             return ABSENT_SECONDS
-        except OSError:
+        except (OSError, UnicodeError):  # UnicodeError: no name that could be looked up
             await self._miss()
             return ABSENT_SECONDS
         if writer.get_extra_info("sockname") == writer.get_extra_info("peername"):
             # Nobody listens, and the port that the system lent us is the very one we asked for.
             writer.close()
             return ABSENT_SECONDS
-        self._was_there = True
+        await self._find(writer)
+        began = self._clock()
         await _until_end(reader, writer)
-        lasted = self._clock() - began > self._rest
-        self._rest = SHORTEST_REST_SECONDS if lasted else min(2 * self._rest, LONGEST_REST_SECONDS)
+        self._has_lasted = self._clock() - began > LASTING_SECONDS
+        self._rest = SHORTEST_REST_SECONDS if self._has_lasted else min(2 * self._rest, LONGEST_REST_SECONDS)
         return self._rest
+
+    async def _find(self, writer: asyncio.StreamWriter) -> None:
+        _keep_alive(writer.get_extra_info("socket"))
+        self._was_there = True
+        if self._has_lasted and not self._server.is_usable:
+            self._has_lasted = False
+            log.info("model.restarted", url=self._server.name)
+            await self._server.breaker.allow_probe()
 
     async def _miss(self) -> None:
         if not self._was_there or not self._server.is_usable:
@@ -87,6 +104,13 @@ class ServerWatch:
             await self._server.breaker.force_open()
         except ModelError as error:
             log.debug("model.alive", url=self._server.name, code=error.code, error=str(error))
+
+
+def _keep_alive(link: socket.socket) -> None:
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEPALIVE.items():
+        if hasattr(socket, name):  # not on every system
+            link.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 async def _until_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

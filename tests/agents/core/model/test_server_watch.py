@@ -1,16 +1,20 @@
 """The death of a model server is noticed while nobody asks it anything, and nothing else is taken for it."""
 
 import asyncio
+import itertools
+import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
+import psutil
 import pytest
 from structlog.testing import capture_logs
 
 from agents.core.circuit_breaker import CircuitBreaker, CircuitState
 from agents.core.model.errors import ModelServerFault
-from agents.core.model.server_watch import ServerWatch
+from agents.core.model.server_watch import KEEPALIVE, ServerWatch
 from agents.core.ollama_client import OllamaClient
 from agents.core.ollama_pool import OllamaConnectionPool
 from bus.node_layout import HOST, free_ports
@@ -90,8 +94,32 @@ async def test_a_server_whose_connections_end_but_that_answers_is_alive() -> Non
             assert pool.breaker.state is CircuitState.CLOSED
 
 
-@pytest.mark.parametrize("url", ["https://ollama.example", "http://192.0.2.1:9"])
-async def test_a_server_behind_tls_or_out_of_reach_is_not_judged(url: str) -> None:
+async def test_a_wedged_server_that_was_restarted_too_fast_to_be_missed_is_probed_at_once() -> None:
+    minutes = itertools.count(step=60.0)  # every connection lasts
+    async with (
+        OllamaPort(ScriptedOllama()) as port,
+        OllamaConnectionPool(port.url, breaker=patient) as pool,
+        running(ServerWatch(pool.servers.first, clock=lambda: next(minutes))),
+    ):
+        await known(port)
+        await pool.breaker.force_open()
+        await wait_until(lambda: port.ollama.requests, what="a look that finds it there")
+        await port.die()
+        await port.come_back()
+        await wait_until(lambda: pool.breaker.state is CircuitState.CLOSED, what="a closed circuit")
+
+
+async def test_a_connection_that_nobody_ends_is_kept_alive_so_that_a_lost_peer_is_noticed() -> None:
+    async with OllamaPort(ScriptedOllama()) as port, watched_pool(port.url):
+        await known(port)
+        (kept,) = {link for link in psutil.Process().net_connections("tcp") if link.raddr == (HOST, port.number)}
+        with socket.socket(fileno=os.dup(kept.fd)) as link:
+            assert link.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            assert link.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == KEEPALIVE["TCP_KEEPIDLE"]
+
+
+@pytest.mark.parametrize("url", ["https://ollama.example", "http://192.0.2.1:9", "http://a..b:11434"])
+async def test_a_server_behind_tls_or_out_of_reach_or_without_a_proper_name_is_not_judged(url: str) -> None:
     async with watched_pool(url) as pool:
         assert pool.breaker.state is CircuitState.CLOSED
 
@@ -107,11 +135,16 @@ async def rests_of(pool: OllamaConnectionPool, count: int) -> list[float]:
             done.set()
             await asyncio.Event().wait()
 
-    watch = asyncio.create_task(ServerWatch(pool.servers.first, sleep=sleep, clock=lambda: 0.0).run(), name="watch")
-    try:
-        async with asyncio.timeout(10):
-            await done.wait()
-    finally:
-        watch.cancel()
-        await asyncio.wait([watch])
+    async with running(ServerWatch(pool.servers.first, sleep=sleep, clock=lambda: 0.0)), asyncio.timeout(10):
+        await done.wait()
     return rests
+
+
+@asynccontextmanager
+async def running(watch: ServerWatch) -> AsyncIterator[None]:
+    task = asyncio.create_task(watch.run(), name="watch")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
