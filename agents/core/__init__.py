@@ -18,6 +18,4 @@ if __name__ == "core":
     sys.path.append(sys.path.pop(0))
     join_core()
 else:
-    from bus.default_log import configure_default_log
-
-    configure_default_log()
+    import bus  # noqa: F401 - it sets up logging, also for a part such as the breaker that is used alone

@@ -7,6 +7,7 @@ from typing import Final
 from agents.cli.since import moment_text
 from agents.core.operator_pause import is_by_operator
 from agents.fleet.queues import AgentQueues
+from bus.broker import ConsumerState
 from schemas import AgentReport
 
 SILENT: Final = "silent"
@@ -30,8 +31,11 @@ class AgentRow:
 
     @property
     def state(self) -> str:
-        """What it does on all of its hosts, or `mixed`."""
-        return self.states[0] if len(set(self.states)) == 1 else MIXED
+        """What it does on all of its hosts, or `mixed`; it consumes where one of them may and the others are full."""
+        found = set(self.states)
+        if found == {ConsumerState.CONSUMING, ConsumerState.FULL}:
+            return ConsumerState.CONSUMING
+        return self.states[0] if len(found) == 1 else MIXED
 
     @property
     def running(self) -> int:

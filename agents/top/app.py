@@ -251,7 +251,8 @@ class TopApp(App[None]):
         self._results.show(self._watch.results)
         self._header.update(_header(self._watch, view))
         self._alarms.display = bool(view.alarms)
-        self._alarms.update(_alarm_lines(view.alarms, 2 * ALARM_LINES if self.has_class("wide") else ALARM_LINES))
+        most = 2 * ALARM_LINES if self.has_class("wide") else ALARM_LINES
+        self._alarms.update(_alarm_lines(view.alarms, most, self.size.width))
         self._tabs.update(self._tab_line())
 
     def _tab_line(self) -> Text:
@@ -267,10 +268,13 @@ def _header(watch: Watch, view: View) -> Text:
     return Text.assemble(("sutazai top", "bold"), f"  {heard}  {plain(watch.broker)}\n{view.totals}")
 
 
-def _alarm_lines(alarms: tuple[Alarm, ...], most: int) -> Text:
+def _alarm_lines(alarms: tuple[Alarm, ...], most: int, width: int) -> Text:
     shown_here = alarms if len(alarms) <= most else alarms[: most - 1]
     lines = [
-        Text(plain(str(alarm)), style="bold white on #a4262c" if alarm.tone is Tone.BAD else "bold black on #fabd2f")
+        Text(
+            plain(str(alarm)).ljust(width),
+            style="bold white on #a4262c" if alarm.tone is Tone.BAD else "bold black on #fabd2f",
+        )
         for alarm in shown_here
     ]
     if len(shown_here) < len(alarms):

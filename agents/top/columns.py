@@ -126,7 +126,7 @@ SERVERS: Final[Sequence[Column[ServerRow]]] = (
 )
 
 HOSTS: Final[Sequence[Column[HostRow]]] = (
-    Column("HOST", 12, lambda row: row.name, share=1, is_figure=False),
+    Column("HOST", 11, lambda row: row.name, share=1, is_figure=False),
     Column("STATE", 11, lambda row: signed(row.state), is_figure=False, tone=lambda row: tone_of(row.state)),
     Column("AGENTS", 6, lambda row: str(len(row.report.agents)), rank=2),
     Column("HELD", 6, lambda row: row.held),

@@ -36,6 +36,9 @@ FAREWELL_SECONDS: Final = 3.0
 LOOK_SECONDS: Final = 20.0
 """Enough for the queues of 131 agents on a broker that is far away or busy; meanwhile the figures before stand."""
 
+LOOK_REST: Final = 5
+"""Times the length of a look pass before the next one: two passive questions for each agent are work for the broker."""
+
 PATIENCE_SECONDS: Final = 2.0
 """Whoever is there has answered by then."""
 
@@ -147,9 +150,10 @@ class Watch:
     async def _look(self) -> None:
         await self._has_agents.wait()
         while True:
+            began = self._clock()
             await self._queues.look(sorted({report.agent for report in self._fleet.reports(AgentReport)}))
             self.news += 1
-            await asyncio.sleep(self._interval)
+            await asyncio.sleep(max(self._interval, LOOK_REST * (self._clock() - began)))
 
     def _link_state(self) -> LinkState:
         if any(task.done() for task in self._tasks):

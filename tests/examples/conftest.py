@@ -11,9 +11,9 @@ from tests.support.scripted_ollama import ScriptedOllama
 
 
 @pytest.fixture(params=["memory", "rabbitmq"])
-def amqp_url(request: pytest.FixtureRequest, vhost_url: str) -> str:
+def amqp_url(request: pytest.FixtureRequest) -> str:
     """Address of a broker for this test alone."""
-    return memory_url() if request.param == "memory" else vhost_url
+    return memory_url() if request.param == "memory" else str(request.getfixturevalue("vhost_url"))
 
 
 @pytest.fixture

@@ -103,7 +103,9 @@ class Coordinator:
         while True:
             await self._until_there(reason)
             try:
-                await self._work()
+                # In a task of its own: on Python 3.11 a group whose child fails leaves its task counted as being
+                # cancelled, and whoever ends this one would wait for that to have an effect.
+                await asyncio.create_task(self._work(), name="coordinator:work")
             except* CoordinatorAway as away:
                 reason = str(away.exceptions[0])
                 self._beats.forget()

@@ -104,8 +104,8 @@ def test_memory_is_refused_since_nobody_else_is_in_it(cli: Cli) -> None:
     assert "memory://here is within one process" in ended.sentence
 
 
-def test_no_other_command_imports_textual() -> None:
-    code = "import sys, agents.cli.main; sys.exit('textual' in sys.modules)"
+def test_textual_is_imported_for_a_screen_alone() -> None:
+    code = "import sys, agents.cli.top; sys.exit('textual' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

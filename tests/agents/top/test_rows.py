@@ -47,6 +47,8 @@ def test_what_is_not_known_is_none() -> None:
     [
         (("paused", "paused"), "", "paused"),
         (("paused", "consuming"), "", "mixed"),
+        (("full", "consuming"), "", "consuming"),
+        (("full", "paused"), "", "mixed"),
         (("consuming", "consuming"), "b", "mixed"),
         (("consuming", "lost"), "ab", "silent"),
     ],
