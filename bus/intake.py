@@ -35,8 +35,11 @@ RETRY_SECONDS: Final = 1.0
 """Before a queue is asked again that did not answer."""
 
 OPENING_SECONDS: Final = 5.0
-"""After this, the work begins in any case: neither an agent that does not get in nor a queue that does not answer keeps
-the others from it. 131 agents are in, and their queues known, after about two."""
+"""After this, the work begins in any case: an agent that does not get in keeps no other from it. 131 are in by two."""
+
+KNOWN_SECONDS: Final = 2.0
+"""The same, once all are in: neither a queue that does not answer nor a stream of new tasks keeps the work from its
+beginning. 131 queues are known after a tenth of a second."""
 
 OnSlot = Callable[[], None]
 
@@ -45,7 +48,7 @@ class Intake:
     """Holds at most `bound` deliveries of all consumers that it admits, but for moments. Used inside `async with`.
 
     The queues that come first would have their tasks begun before what is more urgent elsewhere has shown. So no work
-    begins until all queues are known, see `all_are_in`, or OPENING_SECONDS are over: then the most urgent begins first.
+    begins until all queues are known, or for some seconds, see `all_are_in`: then the most urgent begins first.
     """
 
     def __init__(
@@ -100,6 +103,7 @@ class Intake:
     def all_are_in(self) -> None:
         """Note that no other queue will be admitted: once all are known, the work may begin."""
         self._are_all_in = True
+        self._open_at = min(self._open_at, self._clock() + KNOWN_SECONDS)
         self.wake()
 
     def heard(self, agent: str, priority: int) -> None:

@@ -2,14 +2,25 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 AGENT_NAME_PATTERN = r"^[a-z0-9][a-z0-9-]*$"
 
 AgentName = Annotated[str, StringConstraints(pattern=AGENT_NAME_PATTERN, max_length=100)]
 """Lower-case letters, digits and hyphens: it stands in routing keys and queue names (at most 255 bytes there)."""
+
+
+MOST: Final = 2**53
+"""The largest whole number that every JSON parser and every float has exactly. JSON itself knows no bound, and a number
+of 400 digits from another program would break whoever adds it up."""
+
+Count = Annotated[int, Field(ge=0, le=MOST)]
+Seconds = Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False)]
+Figure = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""What is measured, in any unit."""
+AttemptNumber = Annotated[int, Field(ge=1, le=MOST)]
 
 
 def _in_utc(moment: datetime) -> datetime:

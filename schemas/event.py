@@ -1,11 +1,11 @@
 """TaskEvent: what happens to a task before its result. Transient: who does not listen misses it."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field
 
-from schemas.base import AgentName, Timestamp, Wire, now
+from schemas.base import AgentName, AttemptNumber, Timestamp, Wire, now
 from schemas.task import TaskId
 
 
@@ -31,6 +31,6 @@ class TaskEvent(Wire):
     agent: AgentName
     kind: EventKind
     host: str
-    attempt: Annotated[int, Field(ge=1)] = 1
+    attempt: AttemptNumber = 1
     timestamp: Timestamp = Field(default_factory=now)
     data: dict[str, Any] = Field(default_factory=dict)

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from schemas.base import AgentName, Timestamp, Wire, now
+from schemas.base import AgentName, AttemptNumber, Count, Figure, Timestamp, Wire, now
 
 
 class ReportKind(StrEnum):
@@ -27,13 +27,13 @@ class BreakerReport(Wire):
     name: str
     state: str
     old: str | None = None
-    consecutive_failures: int
-    trip_count: int
-    time_until_retry: float
+    consecutive_failures: Count
+    trip_count: Count
+    time_until_retry: Figure
     """Seconds until the next probe is allowed; 0 unless open."""
     reason: str | None = None
     """The server's last fault, and since when nothing was answered; None where its last request was answered."""
-    recovery_timeout: float | None = None
+    recovery_timeout: Figure | None = None
     """Seconds from the opening to the first probe, as set; each failed probe doubles it."""
     timestamp: Timestamp = Field(default_factory=now)
 
@@ -48,25 +48,25 @@ class PoolReport(Wire):
     host: str
     server: str = ""
     """Its address, without credentials."""
-    slots: int
-    active: int
-    waiting: int
-    queue_limit: int | None = None
+    slots: Count
+    active: Count
+    waiting: Count
+    queue_limit: Count | None = None
     """How many may wait; None: as many as come."""
-    waiting_by_priority: dict[str, int]
-    waiting_by_lane: dict[str, int] = Field(default_factory=dict)
+    waiting_by_priority: dict[str, Count]
+    waiting_by_lane: dict[str, Count] = Field(default_factory=dict)
     """How many wait for each lane, a model with the options of its runner; under "" those that need none."""
     loaded_lane: str | None
     """The lane started last, on any server."""
     loaded_lanes: list[str] = Field(default_factory=list)
     """The lanes that this server holds in memory, as far as the host knows."""
-    pulls: dict[str, int] = Field(default_factory=dict)
+    pulls: dict[str, Count] = Field(default_factory=dict)
     """The models that are being pulled there, with the percent that has come."""
-    tokens_in: int = 0
+    tokens_in: Count = 0
     """Tokens of prompts that this server has answered for this host since it started."""
-    tokens_out: int = 0
+    tokens_out: Count = 0
     """Tokens that this server has written for this host since it started."""
-    tokens_per_second: float | None = None
+    tokens_per_second: Figure | None = None
     """Written by one request at a time, over the last ten answers; None before the first."""
     stats: dict[str, Any]
     """The keys of docs/names.md for this server alone; its requests are the tries that were sent to it."""
@@ -76,15 +76,15 @@ class PoolReport(Wire):
 class HandlingSeconds(Wire):
     """How long the last hundred runs of an agent's handler took, in seconds, waits for the model included."""
 
-    p50: float
-    p95: float
+    p50: Figure
+    p95: Figure
 
 
 class HeldTask(Wire):
     """A task in an agent's hands."""
 
     id: str
-    attempt: int
+    attempt: AttemptNumber
     since: Timestamp
     """When its handler began; before that and after it, when the task came."""
     state: str
@@ -101,22 +101,22 @@ class AgentReport(Wire):
     consumer: str
     """starting, consuming, paused, full (its host holds as many tasks as it may), lost or stopped."""
     reason: str | None = None
-    losses: int = 0
+    losses: Count = 0
     """How often the consumer was taken away, as by a cut connection or a deleted queue, and came back."""
-    results: dict[str, int] = Field(default_factory=dict)
+    results: dict[str, Count] = Field(default_factory=dict)
     """Terminal results so far, by status."""
-    prefetch: int
-    held: int
+    prefetch: Count
+    held: Count
     """Tasks in its hands, unsettled: `running` and `waiting`."""
-    running: int = 0
+    running: Count = 0
     """Handlers at work."""
-    waiting: int = 0
+    waiting: Count = 0
     """What it holds and is not at work on: it waits for a handler or for the model, or to be settled."""
     tasks: list[HeldTask] = Field(default_factory=list)
     """Those that it holds, twenty at most: what runs comes first, then the oldest."""
-    attempts: int = 0
+    attempts: Count = 0
     """Handlers run since the start, those that were handed back included."""
-    retries: int = 0
+    retries: Count = 0
     """Attempts that failed in passing and went to the delay ladder since the start."""
     last_delivery: Timestamp | None = None
     """When a task came last; None before the first."""
@@ -139,27 +139,27 @@ class HostReport(Wire):
     """starting, running, draining, handing_back or closing."""
     links: dict[str, str] = Field(default_factory=dict)
     """Its connections to the broker, consuming and publishing: connecting, connected, blocked or closed."""
-    held: int = 0
+    held: Count = 0
     """Tasks in its hands, unsettled, over all agents."""
-    max_held: int | None = None
+    max_held: Count | None = None
     """Its bound on those of the agents that ask the model; None where their own prefetches keep them below it.
 
     What waits for a task that it gave another agent is held and does not count.
     """
-    slots: int = 0
+    slots: Count = 0
     """Requests that may run at once, over all its model servers."""
-    waiting: int = 0
+    waiting: Count = 0
     """Requests that wait for one of them."""
     python: str = ""
     """The version of Python."""
     rabbitmq: str = ""
     """The broker's address without secrets."""
-    pid: int | None = None
-    uptime: float
+    pid: Count | None = None
+    uptime: Figure
     """Seconds."""
-    memory_bytes: int
+    memory_bytes: Count
     """Resident."""
-    cpu_percent: float
+    cpu_percent: Figure
     """Of one core, over the last second at least."""
     timestamp: Timestamp = Field(default_factory=now)
 

@@ -1,16 +1,12 @@
 """TaskResult: the one terminal event of a task."""
 
-import sys
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 from pydantic import Field, computed_field, model_validator
 
-from schemas.base import AgentName, MappingWire, Timestamp, Wire, now
+from schemas.base import MOST, AgentName, AttemptNumber, Count, MappingWire, Seconds, Timestamp, Wire, now
 from schemas.task import TaskId
-
-Seconds = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=0)]
 
 _SPEED: Final = "tokens_per_second"
 
@@ -60,19 +56,17 @@ class Usage(Wire):
     @property
     def tokens_per_second(self) -> float:
         """Tokens out in each second of generation; 0 where nothing was generated."""
-        # A number in a foreign result may be too large for a float.
-        tokens = min(self.tokens_out, sys.maxsize)
-        return tokens / self.generation_time if self.generation_time else 0.0
+        return self.tokens_out / self.generation_time if self.generation_time else 0.0
 
     def plus(self, other: "Usage") -> "Usage":
-        """Return the sum of both, field by field."""
-        return Usage(**{name: getattr(self, name) + getattr(other, name) for name in Usage.model_fields})
+        """Return the sum of both, field by field; none is above `MOST`."""
+        return Usage(**{name: min(getattr(self, name) + getattr(other, name), MOST) for name in Usage.model_fields})
 
 
 class PastAttempt(Wire):
     """An attempt that ended without a terminal result: `error` says why it was tried again. `seconds` it ran."""
 
-    number: Annotated[int, Field(ge=1)]
+    number: AttemptNumber
     host: str
     error: TaskError
     ended_at: Timestamp
@@ -98,7 +92,7 @@ class TaskResult(MappingWire):
     timestamp: Timestamp = Field(default_factory=now)
     agent: AgentName | None = None
     host: str | None = None
-    attempt: Annotated[int, Field(ge=1)] = 1
+    attempt: AttemptNumber = 1
     model: str | None = None
     server: str | None = None
     usage: Usage | None = None

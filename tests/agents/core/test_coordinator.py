@@ -1,6 +1,7 @@
 """What the coordinator is told, and that it may be away, slow or wrong without any harm."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from agents.core.coordinator.client import CoordinatorClient
 from agents.core.coordinator.coordinator import CALLERS, Coordinator
 from agents.core.coordinator.messages import COMPLETE, HEARTBEAT, REGISTER
 from agents.core.log import configure_logging
+from bus.ending import AGAIN_SECONDS
 from schemas import TaskResult, TaskStatus
 from tests.support.scripted_coordinator import Call, ScriptedCoordinator, Timeline, settle
 
@@ -340,6 +342,20 @@ async def test_the_end_asks_nothing_of_one_that_is_away_and_ends_where_it_goes_i
         await told.time.advance(0)
         before = len(told.server.calls)
     assert len(told.server.calls) <= before + CALLERS + 1
+
+
+def accepting(_: Call) -> int:
+    return 200
+
+
+async def test_a_coordinator_that_was_away_once_does_not_hold_up_the_end() -> None:
+    async with telling(script=lambda _: 503) as told:
+        for script in (accepting, lambda _: 503, accepting):
+            told.server.script = script
+            told.coordinator.completed(result())
+            await told.time.advance(60)
+        began = time.monotonic()
+    assert time.monotonic() - began < AGAIN_SECONDS
 
 
 def test_last_words_take_a_second_at_most() -> None:

@@ -1,5 +1,6 @@
 """The ten samples, wrapped, in one host: right results, those of their twins, and nothing in the loop's thread."""
 
+import asyncio
 import subprocess
 import sys
 import threading
@@ -166,8 +167,9 @@ async def test_a_wrapped_sample_and_its_rewritten_twin_give_the_same_results(
     assert isinstance(outcome, Rewritten)
     (tmp_path / name).mkdir()
     (tmp_path / name / file.name).write_bytes(outcome.after)
-    told = [await _told_by(agent, TASKS[name], amqp_url) for agent in (old, create_agent_factory(name, tmp_path)())]
-    assert told[0] == told[1]
+    twins = (old, create_agent_factory(name, tmp_path)())
+    of_old, of_new = await asyncio.gather(*(_told_by(agent, TASKS[name], amqp_url) for agent in twins))
+    assert of_old == of_new
 
 
 async def _told_by(agent: BaseAgentV2, tasks: list[dict[str, Any]], amqp_url: str) -> object:

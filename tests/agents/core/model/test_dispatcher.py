@@ -98,7 +98,7 @@ async def test_failures_of_the_server_open_the_breaker_and_nothing_more_is_sent(
     with pytest.raises(ModelCircuitOpen, match=r"^nothing was sent: failing since .* UTC: .*\bno\b") as caught:
         await pool.generate("Hi")
     assert caught.value.retry_after == pytest.approx(60.0)
-    assert len(server.requests) == 2
+    assert len(server.asked("/api/generate")) == 2
     assert pool.breaker.get_stats()["rejected_requests"] == 1
 
 
