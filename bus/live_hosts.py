@@ -1,6 +1,7 @@
 """Which hosts live now, as far as the broker knows: those that still listen where they said that they would."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import aclosing
 from datetime import timedelta
 from typing import Final
@@ -26,27 +27,37 @@ MOST: Final = 100
 
 
 async def live_hosts(broker: Broker, topology: Topology) -> frozenset[str] | None:
-    """Return the names of the hosts that are connected; None where that cannot be known.
+    """Return the names of the hosts that are connected; None where `live_crews` does not know."""
+    crews = await live_crews(broker, topology)
+    return None if crews is None else frozenset(crews)
+
+
+async def live_crews(broker: Broker, topology: Topology) -> Mapping[str, frozenset[str]] | None:
+    """Return the agents of each host that is connected, by its name; None where that cannot be known.
 
     So it is without a control log, beside hosts of a version that does not say where it listens, and where the look
     takes more than `LOOK_SECONDS`.
     """
     try:
         async with asyncio.timeout(LOOK_SECONDS):
-            return await _live_hosts(broker, topology)
+            return await _live_crews(broker, topology)
     except (BusError, TimeoutError) as error:
         log.debug("live_hosts.unknown", reason=str(error) or "timed out")
         return None
 
 
-async def _live_hosts(broker: Broker, topology: Topology) -> frozenset[str] | None:
-    queues: dict[str, str | None] = {}
+async def _live_crews(broker: Broker, topology: Topology) -> Mapping[str, frozenset[str]] | None:
+    hellos: dict[str, Hello] = {}
     async with aclosing(controls_since(broker, topology, LOOK_BACK)) as controls:
         async for control in controls:
             if isinstance(control, Hello):
-                queues[control.host] = control.queue  # the newest one counts, of hosts that share a name too
-    named = [queue for queue in queues.values() if queue is not None]
-    if len(named) < len(queues) or len(queues) > MOST:
+                hellos[control.host] = control  # the newest one counts, of hosts that share a name too
+    named = [hello.queue for hello in hellos.values() if hello.queue is not None]
+    if len(named) < len(hellos) or len(hellos) > MOST:
         return None
     found = await asyncio.gather(*(broker.queue_info(queue) for queue in named))
-    return frozenset(host for host, info in zip(queues, found, strict=True) if info is not None and info.consumers)
+    return {
+        hello.host: frozenset(hello.agents)
+        for hello, info in zip(hellos.values(), found, strict=True)
+        if info is not None and info.consumers
+    }

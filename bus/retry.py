@@ -157,7 +157,7 @@ def _text_of(error: Exception) -> str:
     return text if is_on_purpose(error) else f"{type(error).__name__}: {text}"
 
 
-def is_on_purpose(error: Exception) -> bool:
+def is_on_purpose(error: BaseException) -> bool:
     """Whether a handler's error is one with a meaning here, and no bug."""
     return isinstance(error, HandlerError | TimeoutError | ConnectionError)
 

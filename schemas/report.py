@@ -1,11 +1,14 @@
 """Reports on the metrics exchange: the state of breakers, pools, agents and hosts. Transient."""
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from schemas.base import AgentName, AttemptNumber, Count, Figure, Timestamp, Wire, now
+
+ProcessMark = Annotated[str, StringConstraints(max_length=64)]
+"""Made anew at each start of a host, and so tells apart two of one name. Empty in the reports of older versions."""
 
 
 class ReportKind(StrEnum):
@@ -22,6 +25,7 @@ class BreakerReport(Wire):
 
     kind: Literal[ReportKind.BREAKER] = ReportKind.BREAKER
     host: str
+    process: ProcessMark = ""
     server: str = ""
     """The address of the model server that it guards, without credentials."""
     name: str
@@ -46,6 +50,7 @@ class PoolReport(Wire):
 
     kind: Literal[ReportKind.POOL] = ReportKind.POOL
     host: str
+    process: ProcessMark = ""
     server: str = ""
     """Its address, without credentials."""
     slots: Count
@@ -97,6 +102,7 @@ class AgentReport(Wire):
 
     kind: Literal[ReportKind.AGENT] = ReportKind.AGENT
     host: str
+    process: ProcessMark = ""
     agent: AgentName
     consumer: str
     """starting, consuming, paused, full (its host holds as many tasks as it may), lost or stopped."""
@@ -133,6 +139,7 @@ class HostReport(Wire):
 
     kind: Literal[ReportKind.HOST] = ReportKind.HOST
     host: str
+    process: ProcessMark = ""
     version: str
     agents: list[str]
     state: str

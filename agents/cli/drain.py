@@ -1,16 +1,14 @@
 """`sutazai drain`: a host ends in order."""
 
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from agents.cli.options import AmqpUrl, Config, Prefix, connected
 from agents.cli.orders import Answer, carried_out
-from agents.core.host_stage import HostStage
+from agents.core.host_stage import LEAVING
 from agents.core.process import run_process
 from schemas import DrainHost, HostReport, Report
-
-_LEAVING: Final = frozenset((HostStage.DRAINING, HostStage.HANDING_BACK, HostStage.CLOSING))
 
 
 def drain(
@@ -22,7 +20,8 @@ def drain(
 ) -> None:
     """End a host as SIGTERM does: it takes no more, what runs may end within its grace period, the rest goes back.
 
-    Its process ends with exit code 0. Processes that share the name all end. Code 7: no such host has answered in 2 s.
+    Its process ends with exit code 0. Processes that share the name all end; one that ends already has obeyed.
+    Code 7: no such host has answered in 2 s.
 
     Example:
       sutazai drain --host vm-1 --reason "kernel update"
@@ -30,7 +29,7 @@ def drain(
     chosen = connected("drain", config, amqp_url=amqp_url, prefix=prefix)
 
     def answer_of(report: Report) -> Answer | None:
-        is_leaving = isinstance(report, HostReport) and report.host == host and report.state in _LEAVING
+        is_leaving = isinstance(report, HostReport) and report.host == host and report.state in LEAVING
         return Answer(host) if is_leaving else None
 
     orders = [DrainHost(host=host, reason=reason)]

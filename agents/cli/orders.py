@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Final, NamedTuple
 
 import typer
@@ -13,16 +13,21 @@ from agents.cli.given_task import sentence_of
 from agents.cli.meant_agents import names_explained
 from agents.cli.options import Connected
 from agents.cli.shown_letters import plain
+from agents.core.host_stage import LEAVING
 from bus.client import Client
 from bus.errors import ReplyTimeout, UnknownAgent
+from bus.live_hosts import live_crews
 from bus.orders import say
-from schemas import DrainHost, Order, Report
+from schemas import DrainHost, HostReport, Order, Report
 
 ANSWER_SECONDS: Final = 2.0
 """How long hosts have to tell their new state. One that is cut off obeys once it is back, within five minutes."""
 
 QUIET_SECONDS: Final = 0.5
 """After the last answer, where each agent that was named has one: more hosts than these do not run."""
+
+NAMED: Final = 4
+"""Agents of a silent host that the error lists."""
 
 Agents = Annotated[list[str] | None, typer.Argument(metavar="AGENT...", help="Their names.")]
 OneHost = Annotated[str | None, typer.Option(metavar="NAME", help="Only on this host. Default: on all.")]
@@ -43,9 +48,13 @@ Reader = Callable[[Report], Answer | None]
 class Answers:
     """Who has obeyed. Pure."""
 
-    def __init__(self, awaited: Sequence[str]) -> None:
-        """`awaited`: what was named; nothing means whoever is there."""
+    def __init__(self, awaited: Sequence[str], posts: Iterable[tuple[str, str]] = ()) -> None:
+        """`awaited`: what was named; nothing means whoever is there.
+
+        `posts`: agents, each with a host that is known to run it and must obey too.
+        """
         self._awaited = awaited
+        self._posts = set(posts)
         self._places: defaultdict[str, dict[str, str]] = defaultdict(dict)
 
     def add(self, answer: Answer) -> bool:
@@ -55,17 +64,32 @@ class Answers:
         places = self._places[answer.name]
         is_news = answer.place not in places
         places[answer.place] = answer.note
+        self._posts.discard((answer.name, answer.place))
         return is_news
+
+    def excuse(self, host: str) -> bool:
+        """Wait for a host no more; whether anything was awaited from there."""
+        excused = {post for post in self._posts if post[1] == host}
+        self._posts -= excused
+        return bool(excused)
 
     @property
     def is_complete(self) -> bool:
-        """Whether all that was named has answered once."""
-        return not self.missing and bool(self._places)
+        """Whether all that was named has answered, from each host that is known to run it."""
+        return not self.missing and not self._posts and bool(self._places)
 
     @property
     def missing(self) -> list[str]:
-        """What was named and has not answered."""
+        """What was named and has answered from nowhere."""
         return [name for name in self._awaited if name not in self._places]
+
+    @property
+    def silent(self) -> dict[str, list[str]]:
+        """The hosts that have not obeyed, with those of their agents that were meant."""
+        hosts: defaultdict[str, list[str]] = defaultdict(list)
+        for agent, host in sorted(self._posts):
+            hosts[host].append(agent)
+        return dict(sorted(hosts.items()))
 
     def lines(self) -> list[str]:
         """Return who obeyed, a line for each agent or host."""
@@ -100,26 +124,49 @@ async def carried_out(
 
     Raises:
         UnknownAgent: nobody has ever started one of the agents; then none is told.
-        ReplyTimeout: somebody who was named has not obeyed in time.
+        ReplyTimeout: somebody who was named, or a host that is known to run what was meant, has not obeyed in time.
     """
     async with chosen.broker as broker:
         client = Client(broker, chosen.settings.topology)
-        answers = Answers(named)
         async with client.reports() as reports:
             with names_explained(chosen.settings):
                 for order in orders:
                     await _must_know(client, order)
+            answers = Answers(named, posts_of(orders, await live_crews(broker, client.topology) or {}))
             for order in orders:
                 await say(broker, client.topology, order)
             await _collect(reports, answers, answer_of)
     for line in answers.lines():
         out.print(plain(f"{done}: {line}"), markup=False)
     if not answers.is_complete:
-        whom = f" for {', '.join(answers.missing)}" if answers.missing else ""
-        raise ReplyTimeout(
-            f"no host answered{whom} within {ANSWER_SECONDS:g} s: none that is meant runs, or it is cut off from "
-            "RabbitMQ and obeys once it is back"
+        raise ReplyTimeout(_complaint(answers))
+
+
+def posts_of(orders: Iterable[Order], crews: Mapping[str, Collection[str]]) -> Iterator[tuple[str, str]]:
+    """Yield each agent that is meant by what its host must do, with that host. `crews`: the agents of each host."""
+    for order in orders:
+        if not isinstance(order, DrainHost):
+            hosts = [host for host in crews if order.host in (None, host)]
+            yield from ((agent, host) for host in hosts for agent in crews[host] if order.agent in (None, agent))
+
+
+def _complaint(answers: Answers) -> str:
+    if answers.silent:
+        hosts = ", ".join(f"{host} ({_some(agents)})" for host, agents in answers.silent.items())
+        return (
+            f"not all have obeyed within {ANSWER_SECONDS:g} s: {hosts}: it is connected and does not answer; it obeys "
+            "once it goes on, so look again with `sutazai status`"
         )
+    whom = f" for {', '.join(answers.missing)}" if answers.missing else ""
+    return (
+        f"no host answered{whom} within {ANSWER_SECONDS:g} s: none that is meant runs, or it is cut off from RabbitMQ "
+        "and obeys once it is back"
+    )
+
+
+def _some(agents: Sequence[str]) -> str:
+    rest = len(agents) - NAMED
+    return ", ".join(agents[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 async def _must_know(client: Client, order: Order) -> None:
@@ -137,9 +184,16 @@ async def _collect(reports: AsyncIterator[Report], answers: Answers, answer_of: 
                 report = await anext(reports)
         except TimeoutError:
             return
-        answer = answer_of(report)
-        if answer is not None and answers.add(answer) and answers.is_complete:
+        if _is_news(report, answers, answer_of) and answers.is_complete:
             limit = min(end, clock() + QUIET_SECONDS)
+
+
+def _is_news(report: Report, answers: Answers, answer_of: Reader) -> bool:
+    answer = answer_of(report)
+    if answer is not None:
+        return answers.add(answer)
+    # What ends takes no tasks, and pauses or resumes no more.
+    return isinstance(report, HostReport) and report.state in LEAVING and answers.excuse(report.host)
 
 
 def _on(places: Mapping[str, str]) -> str:

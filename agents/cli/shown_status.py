@@ -27,6 +27,7 @@ Row = Sequence[str]
 def status_of(fleet: Fleet, queues: Mapping[str, QueueInfo]) -> Iterator[Table | Text]:
     """Yield what to print: hosts, model servers, agents that hold tasks or take none, and queues where tasks wait."""
     yield _table("HOSTS", ("state", "agents", "held", "MiB", "CPU %", "version"), map(_host, fleet.reports(HostReport)))
+    yield from _notes(_namesakes(fleet))
     servers = [_server(pool, breaker) for pool, breaker in _servers(fleet)]
     yield _table("MODEL SERVERS", ("breaker", "slots", "waiting", "tokens/s"), servers)
     yield from _notes(_server_notes(fleet))
@@ -97,6 +98,12 @@ def _host(report: HostReport) -> Row:
     held = str(report.held) if report.max_held is None else f"{report.held}/{report.max_held}"
     memory = f"{report.memory_bytes / MEBIBYTE:.0f}"
     return report.host, report.state, str(len(report.agents)), held, memory, f"{report.cpu_percent:g}", report.version
+
+
+def _namesakes(fleet: Fleet) -> Iterator[str]:
+    for host, processes in fleet.processes().items():
+        if processes > 1:
+            yield f"{processes} processes are called {host}: give each its own SUTAZAI_HOST_NAME"
 
 
 def _server(pool: PoolReport, breaker: BreakerReport | None) -> Row:

@@ -7,6 +7,8 @@ from typing import Final, Protocol, Self
 
 import structlog
 
+from bus.retry import is_on_purpose
+
 log = structlog.get_logger(__name__)
 
 LEAST_STOP_SECONDS: Final = 5.0
@@ -99,7 +101,8 @@ def _called(name: str, hook: Callable[[], object]) -> asyncio.Task[None]:
 def _must_be_done(running: Mapping[asyncio.Task[None], Hooked], seconds: float) -> None:
     for task, agent in running.items():
         if task.done() and (error := _error_of(task)) is not None:
-            log.error("agent.start_failed", agent=agent.name, reason=_told(error), exc_info=error)
+            shown = None if is_on_purpose(error) else error
+            log.error("agent.start_failed", agent=agent.name, reason=_told(error), exc_info=shown)
             raise StartFailed(f"agent {agent.name!r} did not start: its on_start raised {_told(error)}") from error
     for task, agent in running.items():
         if not task.done():

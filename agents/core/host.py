@@ -88,6 +88,7 @@ class Host:
         self.failed_watch: str | None = None
         """The name of a watch that has died, with which the host stops."""
         self._stop = asyncio.Event()
+        self._steering: list[asyncio.Task[None]] = []
         self._watches: list[asyncio.Task[None]] = []
         self._exit = contextlib.AsyncExitStack()
 
@@ -109,11 +110,12 @@ class Host:
             self._exit = stack.pop_all()
         self._enter(AgentStatus.ACTIVE, self.pool)
         self._reporter.enter(HostStage.RUNNING)
-        self._watches = [
+        self._steering = [
             asyncio.create_task(self._outage.run(), name=f"outage:{self.name}"),
             asyncio.create_task(self._operator.run(), name=f"operator:{self.name}"),
-            asyncio.create_task(self._reporter.run(), name=f"reports:{self.name}"),
         ]
+        reporting = asyncio.create_task(self._reporter.run(), name=f"reports:{self.name}")
+        self._watches = [*self._steering, reporting]
         for watch in self._watches:
             watch.add_done_callback(self._note_end)
         log.info("host.started", host=self.name, broker=self.broker.description, agents=len(self.agents))
@@ -153,18 +155,19 @@ class Host:
         """Stop in stages: draining, handing_back, closing. Takes the grace period and ten seconds at most.
 
         No consumer takes a task any more; running tasks get the grace period; what is left goes back to its queue;
-        the last reports go out.
+        the last reports go out. Until then the host reports as ever, and answers who asks.
         """
         grace = self.settings.grace_period
         self._hooks.allow(grace)
         running, waiting = self._staff.running, self._staff.waiting
         log.info("host.stopping", host=self.name, running=running, waiting=waiting, grace=grace)
         self._enter(AgentStatus.SHUTTING_DOWN, self.pool)
-        await self._end_watches()
+        await end_tasks(self._steering)  # nothing may resume what stops
         self._reporter.enter(HostStage.DRAINING)
         await self._staff.drain(grace)
         self._reporter.enter(HostStage.HANDING_BACK)
         await self._staff.hand_back()
+        await self._end_watches()
         self._reporter.enter(HostStage.CLOSING)
         await self._reporter.report()
 

@@ -1,6 +1,7 @@
 """The stages of a host's life, as reports and the log tell them."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class HostStage(StrEnum):
@@ -14,3 +15,7 @@ class HostStage(StrEnum):
     """The grace period is over: what still runs goes back to its queue."""
     CLOSING = "closing"
     """Its last reports go out and its connections close."""
+
+
+LEAVING: Final = frozenset((HostStage.DRAINING, HostStage.HANDING_BACK, HostStage.CLOSING))
+"""The stages of a host that ends: it takes no task any more, whatever it is told."""

@@ -21,7 +21,9 @@ def forced_end(seconds: float, code: int, error: BaseException | None = None) ->
     """End the process with `code` if the block takes longer than `seconds`; `error` is then shown as Python does."""
 
     def end() -> None:
-        log.warning("process.threads_left", threads=sorted(thread.name for thread in lasting_threads()), seconds=seconds)
+        log.warning(
+            "process.threads_left", threads=sorted(thread.name for thread in lasting_threads()), seconds=seconds
+        )
         if error is not None:
             traceback.print_exception(error)
         sys.stdout.flush()

@@ -4,6 +4,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Sequence
+from uuid import uuid4
 
 from agents.core.base_agent_v2 import BaseAgentV2
 from agents.core.circuit_breaker import CircuitState
@@ -37,6 +38,7 @@ class ReportDrafts:
         self._staff = staff
         self._max_held = max_held
         self._clock = clock
+        self._process = uuid4().hex[:12]
         self._usage = ProcessUsage()
         self._started = clock()
 
@@ -44,6 +46,7 @@ class ReportDrafts:
         """Return the report on the host itself."""
         return HostReport(
             host=self._host_name,
+            process=self._process,
             version=VERSION,
             agents=[agent.name for agent, _ in self._staff],
             state=stage.value,
@@ -65,6 +68,7 @@ class ReportDrafts:
         stats = server.breaker.get_stats()
         return BreakerReport(
             host=self._host_name,
+            process=self._process,
             server=server.name,
             name=stats["name"],
             state=stats["state"],
@@ -82,6 +86,7 @@ class ReportDrafts:
         place = queue.get_server_stats(server.place)
         return PoolReport(
             host=self._host_name,
+            process=self._process,
             server=server.name,
             slots=place["slots"],
             active=place["active"],
@@ -103,6 +108,7 @@ class ReportDrafts:
         at_work = consumer.running - consumer.waiting
         return AgentReport(
             host=self._host_name,
+            process=self._process,
             agent=agent.name,
             consumer=consumer.state,
             reason=consumer.reason,

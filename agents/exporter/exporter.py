@@ -4,8 +4,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
+import structlog
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from agents.exporter.fleet_metrics import FleetMetrics
@@ -16,8 +17,13 @@ from agents.fleet.fleet import SILENT_INTERVALS, Fleet
 from agents.fleet.queues import QueueWatch
 from bus.broker import LinkState
 from bus.client import Client
+from bus.control import LOOK_BACK_SECONDS, known_agents
 from bus.ending import end_tasks
-from schemas import AgentReport, Report, TaskResult
+from schemas import AgentReport, Report
+
+log = structlog.get_logger(__name__)
+
+AnyMessage = TypeVar("AnyMessage")
 
 KEPT_SECONDS: Final = 10.0
 """However often somebody scrapes: a look at two queues of 131 agents is 262 questions to the broker."""
@@ -46,28 +52,38 @@ class Exporter:
         self._registry.register(QueueMetrics(self._queues))
         self._stack = AsyncExitStack()
         self._ears: list[asyncio.Task[None]] = []
+        self._inquiry: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             results = await stack.enter_async_context(self._client.results())
             reports = await stack.enter_async_context(self._client.reports())
             self._ears = [
-                asyncio.create_task(self._count(results), name="exporter:results"),
-                asyncio.create_task(self._note(reports), name="exporter:reports"),
+                asyncio.create_task(_hear(results, self._tasks.count), name="exporter:results"),
+                asyncio.create_task(_hear(reports, self._note), name="exporter:reports"),
             ]
+            self._inquiry = asyncio.create_task(self._expect_known_agents(), name="exporter:known-agents")
             self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        await end_tasks(self._ears)
+        await end_tasks([*self._ears, *([self._inquiry] if self._inquiry else [])])
         await self._stack.aclose()
 
     @property
     def connected(self) -> bool:
         """Whether it hears the fleet."""
+        return self.trouble is None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why it does not hear the fleet, in a sentence; None while it does."""
+        if any(ear.done() for ear in self._ears):
+            return "the exporter has stopped to listen, and its log says why: start it again"
         # One that an alarm blocks brings messages all the same.
-        hears = self._client.broker.links["consuming"] in (LinkState.CONNECTED, LinkState.BLOCKED)
-        return hears and not any(ear.done() for ear in self._ears)
+        if self._client.broker.links["consuming"] in (LinkState.CONNECTED, LinkState.BLOCKED):
+            return None
+        return "the connection to RabbitMQ is lost; it comes back"
 
     async def page(self) -> bytes:
         """Return all metrics in Prometheus's text format."""
@@ -78,12 +94,32 @@ class Exporter:
         self._connected.set(self.connected)
         return generate_latest(self._registry)
 
-    async def _count(self, results: AsyncIterator[TaskResult]) -> None:
-        async for result in results:
-            self._tasks.count(result)
+    def _note(self, report: Report) -> None:
+        self._fleet.note(report)
+        if isinstance(report, AgentReport):
+            self._tasks.expect(report.agent)
 
-    async def _note(self, reports: AsyncIterator[Report]) -> None:
-        async for report in reports:
-            self._fleet.note(report)
-            if isinstance(report, AgentReport):
-                self._tasks.expect(report.agent)
+    async def _expect_known_agents(self) -> None:
+        """Look at the queues of those agents too whose hosts were down before the exporter came."""
+        try:
+            async with asyncio.timeout(LOOK_BACK_SECONDS):
+                for agent in sorted(await known_agents(self._client.broker, self._client.topology)):
+                    self._tasks.expect(agent)
+        except TimeoutError:
+            log.warning("exporter.control_log_silent", seconds=LOOK_BACK_SECONDS)
+
+
+async def _hear(messages: AsyncIterator[AnyMessage], take: Callable[[AnyMessage], None]) -> None:
+    try:
+        async for message in messages:
+            _take_in(message, take)
+    except Exception:
+        log.exception("exporter.deaf")
+        raise
+
+
+def _take_in(message: AnyMessage, take: Callable[[AnyMessage], None]) -> None:
+    try:
+        take(message)
+    except Exception:  # whatever a foreign program wrote, all others' messages count on
+        log.exception("exporter.not_counted", kind=type(message).__name__)

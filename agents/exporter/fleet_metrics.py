@@ -32,6 +32,7 @@ class FleetMetrics(Collector):
         """See prometheus_client."""
         hosts = BoundedNames(HOSTS_MOST, self._fleet.ages())
         yield from self._hosts(hosts)
+        yield from self._presence(hosts)
         yield from self._consumers(hosts)
         yield from self._breakers(hosts)
         yield from self._pools(hosts)
@@ -48,6 +49,15 @@ class FleetMetrics(Collector):
         yield gauge("sutazai_host_cpu_ratio", "CPU that a host's process uses; 1 is one core.", _HOST, cpu)
         held = [((host,), report.held) for host, report in found]
         yield gauge("sutazai_held", "Tasks in a host's hands, unsettled.", _HOST, held)
+
+    def _presence(self, hosts: BoundedNames) -> Iterator[Metric]:
+        counts = [((hosts.fold(name),), count) for name, count in self._fleet.processes().items()]
+        told = "Processes that report under a host's name."
+        yield gauge("sutazai_host_processes", told, _HOST, counts, combine=max)
+        present = [((hosts.fold(report.host),), 0.0) for report in self._fleet.reports(HostReport)]
+        gone = [((hosts.fold(name),), 1.0) for name in self._fleet.gone()]
+        told = "1 for a host that fell silent within the last hour and had not said that it stops."
+        yield gauge("sutazai_host_gone", told, _HOST, [*present, *gone])
 
     def _consumers(self, hosts: BoundedNames) -> Iterator[Metric]:
         def labels(report: AgentReport) -> tuple[str, str]:

@@ -20,9 +20,8 @@ def pages_of(exporter: Exporter) -> Mapping[str, Page]:
         return metrics_page(await exporter.page())
 
     async def health() -> Answer:
-        if exporter.connected:
-            return sentence("ok")
-        return sentence("the connection to RabbitMQ is lost; it comes back", HTTPStatus.SERVICE_UNAVAILABLE)
+        trouble = exporter.trouble
+        return sentence("ok") if trouble is None else sentence(trouble, HTTPStatus.SERVICE_UNAVAILABLE)
 
     return {"/metrics": metrics, "/healthz": health}
 

@@ -57,7 +57,8 @@ class TaskMetrics:
         agent = self._labels.agents.fold(result.agent)
         self._tasks.labels(agent, result.status.value).inc()
         self._retries.labels(agent).inc(result.attempt - 1)
-        self._processing.labels(agent).observe(result.processing_time)
+        if result.status is TaskStatus.COMPLETED or result.processing_time:  # else nobody has begun with it
+            self._processing.labels(agent).observe(result.processing_time)
         if result.usage is not None:
             self._queue_wait.labels(agent).observe(result.usage.queue_wait)
             self._count_model(self._labels.models.fold(result.model), result.usage)

@@ -6,12 +6,17 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, TypeVar
 
+from agents.core.host_stage import HostStage
+from agents.fleet.totals import Totals
 from schemas import AgentReport, BreakerReport, HostReport, PoolReport, Report
 
 AnyReport = TypeVar("AnyReport", bound=Report)
 
 SILENT_INTERVALS: Final = 3
 """Intervals without a report after which its subject counts as gone; one may be lost, as reports are transient."""
+
+GONE_SECONDS: Final = 3600.0
+"""How long it is known of a host that it went without a goodbye: its name may never come again."""
 
 
 class Subject(NamedTuple):
@@ -26,8 +31,8 @@ class Subject(NamedTuple):
 class Told(Generic[AnyReport]):
     """The last report on a subject, when it came (on the fleet's clock), and what its counters come to.
 
-    `totals` are the report's running totals, carried over restarts of its host: breaker trips, or consumer losses, or
-    the tokens that a server has read and written.
+    `totals` are the report's running totals, carried over restarts of its host and over its silence, and summed over
+    all processes of its name: breaker trips, or consumer losses, or the tokens that a server has read and written.
     """
 
     report: AnyReport
@@ -42,19 +47,26 @@ class Fleet:
         self._silent_after = silent_after
         self._clock = clock
         self._told: dict[Subject, Told[Report]] = {}
+        self._totals = Totals()
+        self._processes: dict[str, dict[str, float]] = {}
+        self._gone: dict[str, float] = {}
 
     def note(self, report: Report) -> None:
         """Take in a report, in the place of the one before it."""
+        now = self._clock()
         if isinstance(report, HostReport):
             self._forget_the_silent()  # not with each report: a round of a large fleet is thousands
-        subject = _subject_of(report)
-        totals = _grown(self._told.get(subject), _running_totals(report))
-        self._told[subject] = Told(report, self._clock(), totals)
+            self._note_process(report, now)
+        subject, counts = _subject_of(report), _running_totals(report)
+        totals = self._totals.add(subject, report.process, counts, now) if counts else counts
+        self._told[subject] = Told(report, now, totals)
 
     def forget(self, host: str) -> None:
         """Drop all that is known of a host, as of one that has said goodbye."""
         for subject in [subject for subject in self._told if subject.host == host]:
             del self._told[subject]
+        self._processes.pop(host, None)
+        self._gone.pop(host, None)
 
     def latest(self, kind: type[AnyReport]) -> Iterator[Told[AnyReport]]:
         """Iterate over the last reports of a kind, in the order in which their subjects were first heard of."""
@@ -80,6 +92,20 @@ class Fleet:
             ages[subject.host] = min(now - told.at, ages.get(subject.host, self._silent_after))
         return ages
 
+    def processes(self, within: float = math.inf) -> dict[str, int]:
+        """Return how many processes each host's name has: those that reported in so many seconds and still run.
+
+        More than one have one name by mistake; after a crash, the old one counts until it has been silent for so long.
+        """
+        self._forget_the_silent()
+        since = self._clock() - within
+        return {host: sum(at >= since for at in heard.values()) for host, heard in self._processes.items()}
+
+    def gone(self) -> list[str]:
+        """Return the hosts that fell silent within the last hour and had not said that they close."""
+        self._forget_the_silent()
+        return list(self._gone)
+
     def knows_all_of(self, hosts: Collection[str]) -> bool:
         """Whether these hosts, at least one, have told everything: the last agent of each comes last of all."""
         return bool(hosts) and all(self._knows_all_of(host) for host in hosts)
@@ -89,10 +115,30 @@ class Fleet:
         agents = told.report.agents if told and isinstance(told.report, HostReport) else None
         return agents is not None and all(Subject(AgentReport, host, agent) in self._told for agent in agents)
 
+    def _note_process(self, report: HostReport, now: float) -> None:
+        self._gone.pop(report.host, None)
+        heard = self._processes.setdefault(report.host, {})
+        heard[report.process] = now
+        if report.state == HostStage.CLOSING:
+            del heard[report.process]
+
     def _forget_the_silent(self) -> None:
-        oldest = self._clock() - self._silent_after
+        now = self._clock()
+        oldest = now - self._silent_after
         for subject in [subject for subject, told in self._told.items() if told.at < oldest]:
-            del self._told[subject]
+            report = self._told.pop(subject).report
+            if isinstance(report, HostReport):
+                self._forget_host(report, now)
+        for heard in self._processes.values():
+            for process in [process for process, at in heard.items() if at < oldest]:
+                del heard[process]
+        for host in [host for host, at in self._gone.items() if at < now - GONE_SECONDS]:
+            del self._gone[host]
+
+    def _forget_host(self, report: HostReport, now: float) -> None:
+        self._processes.pop(report.host, None)
+        if report.state != HostStage.CLOSING:
+            self._gone[report.host] = now
 
 
 def _subject_of(report: Report) -> Subject:
@@ -115,11 +161,3 @@ def _running_totals(report: Report) -> tuple[int, ...]:
             return report.tokens_in, report.tokens_out
         case _:
             return ()
-
-
-def _grown(before: Told[Report] | None, counts: tuple[int, ...]) -> tuple[int, ...]:
-    if before is None:
-        return counts
-    told = zip(before.totals, _running_totals(before.report), counts, strict=True)
-    # Below the last one, it began anew at 0: all of it has come since.
-    return tuple(total + (count - last if count >= last else count) for total, last, count in told)

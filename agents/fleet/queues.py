@@ -54,19 +54,26 @@ class QueueWatch:
         self._clock = clock
         self._looking = asyncio.Lock()
         self._until = float("-inf")
+        self._are_old = False
         self.figures = QueueFigures()
 
     async def look(self, agents: Iterable[str]) -> None:
-        """Renew `figures` if they are old. A broker that does not answer leaves none, never those of before."""
+        """Renew `figures` if they are old.
+
+        A broker that does not answer leaves those of the look before, once: they are two looks old at most, and a
+        hiccup does not look as if queues came and went. The next time, it leaves none.
+        """
         async with self._looking:
             if self._clock() < self._until:
                 return
             try:
                 async with asyncio.timeout(self._look_seconds):
                     self.figures = await self._counted(agents)
+                self._are_old = False
             except (BusError, TimeoutError) as error:
                 log.warning("fleet.queues_unknown", reason=str(error) or "the broker did not answer in time")
-                self.figures = QueueFigures()
+                self.figures = QueueFigures() if self._are_old else self.figures
+                self._are_old = True
             self._until = self._clock() + self._kept_seconds
 
     def forget(self) -> None:

@@ -101,7 +101,7 @@ class Letters(ModalScreen[None]):
         self._tell(f"dead letters: {len(found)}{more}")
 
     async def _replay(self, letter: DeadLetter) -> None:
-        told = f"task {letter.task_id} has no dead letter any more"
+        told = "there is no dead letter of it any more"
         choice = Choice(ids=frozenset({letter.task_id}), agents=frozenset({letter.agent}))
         try:
             async with aclosing(self._letters.replay(choice)) as steps:

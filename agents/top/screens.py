@@ -19,7 +19,7 @@ arrows, j k  choose a row; PageUp, PageDown, Home, End as well
 /            filter the pane by words; Enter keeps, Escape ends it
 s, S         sort agents by the next column; turn the order round
 p, r         pause or resume the chosen agent on all hosts
-d            dead letters of the chosen agent; r: have one done again
+d            dead letters of the chosen agent, to do them again
 Enter        open the chosen result: the life of its task
 q            leave, or close a window such as this one
 

@@ -21,3 +21,9 @@ async def stage(amqp_url: str) -> AsyncIterator[Stage]:
     """Where an example runs; `stage.ollama` is the model."""
     async with OllamaPort(ScriptedOllama()) as port:
         yield Stage(port, amqp_url)
+
+
+@pytest.fixture
+def lone_stage() -> Stage:
+    """Where an example ends before it asks for a broker or a model; nothing listens here."""
+    return Stage(OllamaPort(ScriptedOllama()), memory_url())

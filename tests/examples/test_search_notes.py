@@ -50,7 +50,7 @@ async def test_a_model_that_only_writes_text_is_told_in_one_line(stage: Stage, n
     assert ran.err.count("\n") == 1
 
 
-async def test_a_folder_without_notes_is_told(stage: Stage, tmp_path: Path) -> None:
-    code, ran = await stage.ran(EXAMPLE, tmp_path, "money?")
+async def test_a_folder_without_notes_is_told(lone_stage: Stage, tmp_path: Path) -> None:
+    code, ran = await lone_stage.ran(EXAMPLE, tmp_path, "money?")
     assert code == 2
     assert "give a folder with .md or .txt files" in ran.err

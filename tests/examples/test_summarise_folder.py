@@ -126,8 +126,8 @@ async def test_a_document_that_fails_is_named_and_the_others_are_kept(stage: Sta
     assert len(headings(out)) == 2
 
 
-async def test_a_file_that_holds_something_else_is_not_overwritten(stage: Stage, folder: Path) -> None:
-    code, ran = await stage.ran(EXAMPLE, folder, folder / "a.md")
+async def test_a_file_that_holds_something_else_is_not_overwritten(lone_stage: Stage, folder: Path) -> None:
+    code, ran = await lone_stage.ran(EXAMPLE, folder, folder / "a.md")
     assert code == 2
     assert "is there already and holds no summaries" in ran.err
     assert (folder / "a.md").read_text() == "Ants."

@@ -3,10 +3,13 @@
 from schemas import AgentReport, BreakerReport, HostReport, PoolReport
 
 
-def breaker(host: str = "a", *, state: str = "closed", trips: int = 0, server: str = "http://s") -> BreakerReport:
+def breaker(
+    host: str = "a", *, state: str = "closed", trips: int = 0, server: str = "http://s", process: str = ""
+) -> BreakerReport:
     """Return a breaker's report."""
     return BreakerReport(
         host=host,
+        process=process,
         server=server,
         name="model",
         state=state,
@@ -45,13 +48,16 @@ def agent(name: str = "x", host: str = "a", *, consumer: str = "consuming", loss
     return AgentReport(host=host, agent=name, consumer=consumer, losses=losses, prefetch=1, held=0, health={})
 
 
-def host(name: str = "a", *agents: str, version: str = "0.1.0", held: int = 0) -> HostReport:
+def host(
+    name: str = "a", *agents: str, version: str = "0.1.0", held: int = 0, state: str = "running", process: str = ""
+) -> HostReport:
     """Return a host's report: 1 MB and half a core."""
     return HostReport(
         host=name,
+        process=process,
         version=version,
         agents=list(agents),
-        state="running",
+        state=state,
         held=held,
         uptime=1.0,
         memory_bytes=1_000_000,

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, NonNegativeInt, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from agents.core.model.errors import IncompleteStream, ModelServerError
 from agents.core.model.replies import error_in_stream
@@ -13,6 +13,10 @@ from schemas import Usage
 
 NANOSECOND: Final = 1e-9
 """All durations of the API are whole nanoseconds; fields that are zero are left out."""
+
+Nanoseconds = Annotated[int, Field(ge=0, lt=2**63)]
+Tokens = Annotated[int, Field(ge=0, lt=2**31)]
+"""Of one answer. More than that is no answer of a model, and its sum would be too large for a report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +70,11 @@ class ReplyLine(BaseModel):
     embedding: tuple[float, ...] = ()
     done: bool = False
     done_reason: str | None = None
-    load_duration: NonNegativeInt = 0
-    prompt_eval_duration: NonNegativeInt = 0
-    eval_duration: NonNegativeInt = 0
-    prompt_eval_count: NonNegativeInt = 0
-    eval_count: NonNegativeInt = 0
+    load_duration: Nanoseconds = 0
+    prompt_eval_duration: Nanoseconds = 0
+    eval_duration: Nanoseconds = 0
+    prompt_eval_count: Tokens = 0
+    eval_count: Tokens = 0
 
     def usage(self) -> Usage:
         """Return what the request cost, as the last line tells it."""

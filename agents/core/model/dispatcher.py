@@ -155,7 +155,9 @@ class Dispatcher:
                 f"the model server is out of order, and not for this task alone: {fault.error}",
                 retry_after=self._servers.retry_after,
             ) from fault.error
-        log.info("model.elsewhere", model=call.model, url=fault.server.name, code=fault.error.code, error=str(fault.error))
+        log.info(
+            "model.elsewhere", model=call.model, url=fault.server.name, code=fault.error.code, error=str(fault.error)
+        )
         call.failures.clear()
         call.next_at = None
 

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
-from agents.cli.orders import Answer, Answers
+from agents.cli.orders import Answer, Answers, posts_of
+from bus.client import Client
+from bus.control import ControlLink
+from bus.live_hosts import live_hosts
 from bus.pauses import Cause
-from schemas import TaskStatus
-from tests.support.agent_world import Asker, agent_world
+from schemas import DrainHost, PauseAgents, TaskStatus
+from tests.support.agent_world import Asker, Gate, Holder, agent_world
 from tests.support.command_line import Cli, Ran
 from tests.support.program import program, sutazai
 from tests.support.tripping import trip
@@ -77,6 +80,46 @@ async def test_where_nobody_obeys_that_is_an_error(cli: Cli, vhost_url: str, mon
         assert nobody.sentence.startswith("error: no host answered for vm-9 within 0.3 s")
 
 
+async def test_a_host_that_does_not_obey_beside_one_that_does_is_an_error_and_named(
+    cli: Cli, vhost_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents.cli.orders.ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr("bus.live_hosts.LOOK_SECONDS", 10)
+    async with agent_world(Asker(name="asker"), Asker(name="other"), amqp_url=vhost_url, host_name="vm-1") as world:
+        client = world.client
+        async with ControlLink(client.broker, client.topology, "vm-2", ["asker"], lambda _: None):  # as if stopped
+            await wait_until(lambda: _knows(client, "vm-2"), what="the word of the host that hangs")
+            both = await ran(cli, "pause", "--all", url=vhost_url)
+            one = await ran(cli, "resume", "other", url=vhost_url)
+            here = await ran(cli, "resume", "asker", "--host", "vm-1", url=vhost_url)
+    assert (both.code, both.out) == (7, "paused: asker on vm-1\npaused: other on vm-1\n")
+    assert both.sentence.startswith("error: not all have obeyed within 1 s: vm-2 (asker): it is connected and does not")
+    assert (one.code, one.out, here.code, here.out) == (0, "resumed: other on vm-1\n", 0, "resumed: asker on vm-1\n")
+
+
+async def _knows(client: Client, host: str) -> bool:
+    return host in (await live_hosts(client.broker, client.topology) or ())
+
+
+async def test_a_host_that_ends_is_not_waited_for_and_has_obeyed_a_second_drain(cli: Cli, vhost_url: str) -> None:
+    gate = Gate()
+    staff = [Holder(gate), Asker(name="asker")]
+    async with (
+        agent_world(*staff, amqp_url=vhost_url, grace_period=60, health_check_interval=60, host_name="vm-1") as world,
+        agent_world(Asker(name="asker"), amqp_url=vhost_url, health_check_interval=60, host_name="vm-2"),
+    ):
+        await world.client.submit("holder", "x")
+        await gate.next()
+        stopping = asyncio.create_task(world.host.stop(), name="stop")
+        await wait_until(lambda: world.host.reporter.stage == "draining", what="the drain")
+        drained = await ran(cli, "drain", "--host", "vm-1", url=vhost_url)
+        paused = await ran(cli, "pause", "asker", url=vhost_url)
+        gate.leave.set()
+        await stopping
+    assert (drained.code, drained.out) == (0, "draining: vm-1\n")
+    assert (paused.code, paused.out) == (0, "paused: asker on vm-2\n")
+
+
 @pytest.mark.parametrize("command", ["pause", "resume"])
 def test_who_is_meant_has_to_be_said_once_and_as_a_name(cli: Cli, command: str) -> None:
     sentence = f"error: choose what to {command}: the names of agents, or --all"
@@ -95,6 +138,21 @@ def test_all_that_was_named_must_answer_and_what_more_answers_is_told_too() -> N
     assert (answers.is_complete, answers.missing) == (False, ["b"])
     answers.add(Answer("b", "h1"))
     assert (answers.is_complete, answers.lines()) == (True, ["a on h1, h2 (late)", "b on h1"])
+
+
+def test_each_host_that_is_known_to_run_an_agent_must_obey_but_those_that_end() -> None:
+    crews = {"h1": ["a", "b"], "h2": ["b"], "h3": ["b"]}
+    orders = [PauseAgents(agent="b"), PauseAgents(agent="a", host="h1"), DrainHost(host="h1")]
+    posts = list(posts_of(orders, crews))
+    assert sorted(posts) == [("a", "h1"), ("b", "h1"), ("b", "h2"), ("b", "h3")]
+    assert len(list(posts_of([PauseAgents()], crews))) == 4
+    answers = Answers(["a", "b"], posts)
+    for name in ("a", "b"):
+        answers.add(Answer(name, "h1"))
+    assert (answers.is_complete, answers.missing, answers.silent) == (False, [], {"h2": ["b"], "h3": ["b"]})
+    assert (answers.excuse("h2"), answers.excuse("h2"), answers.is_complete) == (True, False, False)
+    answers.add(Answer("b", "h3"))
+    assert (answers.is_complete, answers.silent) == (True, {})
 
 
 def test_where_nobody_was_named_one_answer_is_enough_and_none_is_not() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from agents.core import process, version
+from agents.core import process
 from agents.core.catalog import AgentFileError
 from agents.core.exit_codes import KNOWN_ERRORS, ExitCode, exit_code_of
 from agents.core.log import configure_logging
@@ -20,6 +20,7 @@ from agents.core.model.errors import ModelNotFound
 from agents.core.process import run_process, stopping_on_signals
 from agents.core.process_usage import ProcessUsage
 from agents.core.settings import SettingsError
+from bus import version
 from bus.errors import (
     AccessRefused,
     BrokerUnreachable,

@@ -31,6 +31,16 @@ def test_a_host_tells_its_version_memory_cpu_held_tasks_and_age() -> None:
     assert page("sutazai_report_age_seconds", host="a") == 0
 
 
+def test_a_host_tells_how_many_processes_have_its_name_and_whether_it_has_vanished() -> None:
+    twins = [reports.host("a", process=process) for process in ("one", "two")]
+    here = page_of(*twins, reports.host("b", process="three"))
+    assert here.of("sutazai_host_processes", "host") == {"a": 2, "b": 1}
+    assert here.of("sutazai_host_gone", "host") == {"a": 0, "b": 0}
+    later = page_of(*twins, reports.host("b", state="closing"), seconds_ago=91)
+    assert later.of("sutazai_host_processes", "host") == {}
+    assert later.of("sutazai_host_gone", "host") == {"a": 1}
+
+
 def test_consumers_and_breakers_are_in_one_state_and_tell_how_often_they_were_lost_or_tripped() -> None:
     page = page_of(
         reports.agent(consumer="lost", losses=2),

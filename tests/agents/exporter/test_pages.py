@@ -8,6 +8,33 @@ from bus.client import Client
 from tests.support.deaf_broker import DeafBroker
 
 
+class ShatteredClient(Client):
+    """Its results end in a fault."""
+
+    @asynccontextmanager
+    async def results(self, **_: object) -> AsyncIterator[AsyncIterator[TaskResult]]:  # type: ignore[override] # narrower
+        """Yield what fails at once."""
+
+        async def broken() -> AsyncIterator[TaskResult]:
+            raise ValueError("no")
+            yield
+
+        yield broken()
+
+
+async def test_an_exporter_that_hears_no_more_says_so_and_blames_no_connection() -> None:
+    async with DeafBroker("http") as broker, Exporter(ShatteredClient(broker), interval=30) as exporter:
+        health = pages_of(exporter)["/healthz"]
+        assert (await health()).status == 200
+        async with asyncio.timeout(5):
+            await wait_until(lambda: not exporter.connected, what="the fault")
+        answer = await health()
+        page = (await exporter.page()).decode()
+    assert answer.status == 503
+    assert answer.body == b"the exporter has stopped to listen, and its log says why: start it again\n"
+    assert "sutazai_exporter_connected 0.0" in page
+
+
 async def test_metrics_and_health_are_served_and_nothing_else() -> None:
     async with (
         DeafBroker("http") as broker,

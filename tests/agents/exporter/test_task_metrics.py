@@ -37,6 +37,15 @@ def test_results_are_counted_by_agent_and_status_with_their_times_and_retries() 
     assert page("sutazai_task_queue_wait_seconds_sum", agent="x") == 4
 
 
+def test_a_task_that_ended_before_any_attempt_is_no_short_attempt() -> None:
+    untouched = result(status=TaskStatus.EXPIRED, processing_time=0.0)
+    stopped = result(status=TaskStatus.EXPIRED, processing_time=2.0)
+    page = page_of(untouched, stopped, result(processing_time=0.0))
+    assert page("sutazai_tasks_total", agent="x", status="expired") == 2
+    assert page("sutazai_task_processing_seconds_count", agent="x") == 2
+    assert page("sutazai_task_processing_seconds_sum", agent="x") == 2
+
+
 def test_tokens_slot_waits_and_loads_count_for_the_model_that_was_asked_and_for_no_other() -> None:
     page = page_of(result(usage=ASKED, model="m"), result(usage=ASKED, model="m"), result(usage=Usage(), model="n"))
     assert page.of("sutazai_tokens_total", "direction") == {"in": 20, "out": 6}

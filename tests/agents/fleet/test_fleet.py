@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.fleet.fleet import Fleet
+from agents.fleet.fleet import GONE_SECONDS, Fleet
 from schemas import AgentReport, BreakerReport, HostReport, PoolReport
 from tests.support import reports
 from tests.support.clock import FakeClock
@@ -39,7 +39,63 @@ def test_hosts_that_come_and_go_are_forgotten_though_nobody_looks() -> None:
     clock.now = 100
     fleet.note(reports.host("b"))
     fleet.note(reports.breaker("a", trips=1))
-    assert [told.totals for told in fleet.latest(BreakerReport)] == [(1,)]
+    assert len(fleet.reports(BreakerReport)) == 1
+    assert fleet.breaker("a", "http://t") is None
+
+
+def test_a_total_does_not_fall_when_a_host_comes_back_after_a_silence() -> None:
+    clock = FakeClock()
+    fleet = Fleet(90, clock)
+    for trips in (5, 2):
+        fleet.note(reports.breaker(trips=trips))
+    clock.now = 100
+    assert not fleet.reports(BreakerReport)
+    fleet.note(reports.breaker(trips=2))
+    assert [told.totals for told in fleet.latest(BreakerReport)] == [(7,)]
+
+
+def test_two_processes_of_one_name_are_no_restarts_of_each_other() -> None:
+    fleet = Fleet(90)
+    for _ in range(10):
+        fleet.note(reports.breaker(trips=3, process="one"))
+        fleet.note(reports.breaker(trips=0, process="two"))
+    assert [told.totals for told in fleet.latest(BreakerReport)] == [(3,)]
+
+
+def test_processes_are_counted_by_the_name_of_their_host_until_they_close_or_fall_silent() -> None:
+    clock = FakeClock()
+    fleet = Fleet(90, clock)
+    for process in ("one", "two"):
+        fleet.note(reports.host("a", process=process))
+    fleet.note(reports.host("b", process="three"))
+    assert fleet.processes() == {"a": 2, "b": 1}
+    clock.now = 50
+    fleet.note(reports.host("a", process="one"))
+    assert fleet.processes(within=30) == {"a": 1, "b": 0}
+    fleet.note(reports.host("b", process="three", state="closing"))
+    assert fleet.processes() == {"a": 2, "b": 0}
+    clock.now = 91
+    assert fleet.processes() == {"a": 1, "b": 0}
+    clock.now = 141
+    assert fleet.processes() == {}
+
+
+def test_a_host_that_falls_silent_without_a_goodbye_is_gone_until_it_is_back_or_for_an_hour() -> None:
+    clock = FakeClock()
+    fleet = Fleet(90, clock)
+    for name in ("crashed", "cut-off", "forgotten"):
+        fleet.note(reports.host(name))
+    fleet.note(reports.host("stopped", state="closing"))
+    fleet.forget("forgotten")
+    assert fleet.gone() == []
+    clock.now = 91
+    assert fleet.gone() == ["crashed", "cut-off"]
+    fleet.note(reports.host("cut-off"))
+    assert fleet.gone() == ["crashed"]
+    clock.now = 91 + GONE_SECONDS + 1
+    assert fleet.gone() == ["cut-off"]
+    fleet.forget("cut-off")
+    assert fleet.gone() == []
 
 
 @given(st.lists(st.lists(st.integers(0, 3), max_size=5), max_size=5))

@@ -57,15 +57,21 @@ async def test_the_broker_is_asked_again_only_after_as_many_seconds_or_once_all_
 
 
 @pytest.mark.parametrize("fault", [ConnectionLost("gone"), None])
-async def test_a_broker_that_fails_or_does_not_answer_leaves_no_old_figures(fault: BaseException | None) -> None:
+async def test_a_broker_that_fails_or_does_not_answer_leaves_the_old_figures_for_one_more_look(
+    fault: BaseException | None,
+) -> None:
     clock, topology = FakeClock(), Topology()
     async with AwayBroker("queues-away") as broker:
         await broker.declare(topology.shared())
         await broker.declare(topology.agent(AGENT))
         watch = QueueWatch(broker, topology, kept_seconds=10, look_seconds=0.05, clock=clock)
         await watch.look([AGENT])
-        assert watch.figures.agents
-        broker.fault, broker.hangs = fault, fault is None
-        clock.now = 20
-        await watch.look([AGENT])
-    assert watch.figures == QueueFigures()
+        found = watch.figures
+        assert found.agents
+        seen = []
+        for now, is_away in ((20, True), (30, False), (40, True), (50, True), (60, False)):
+            broker.fault, broker.hangs = fault if is_away else None, is_away and fault is None
+            clock.now = now
+            await watch.look([AGENT])
+            seen.append(watch.figures)
+    assert seen == [found, found, found, QueueFigures(), found]

@@ -6,16 +6,22 @@ import pytest
 
 from agents import BaseAgentV2
 from agents.core.log import configure_logging
-from bus.broker import LinkState
+from agents.top.app import DRAW_SECONDS, TopApp
+from agents.top.view import View
+from agents.top.watch import Watch
+from bus.broker import LinkState, QueueInfo
 from bus.client import Client
 from bus.codec import encode_report
+from bus.dead_letters import DeadLetters
+from bus.errors import BusError, ConnectionLost
 from bus.memory import MemoryBroker
 from bus.routing_keys import report_key
 from schemas import BreakerReport, Report, TaskMessage, now
 from tests.support import reports
-from tests.support.agent_world import Asker, Gate, Holder, agent_world
-from tests.support.top_screen import Shown, top_of
+from tests.support.agent_world import Asker, Gate, Holder, agent_world, memory_url
+from tests.support.top_screen import Shown, text_of, top_of
 from tests.support.tripping import trip
+from tests.support.waiting import wait_until
 
 
 class Local(BaseAgentV2):
@@ -106,7 +112,7 @@ async def test_a_pause_is_asked_for_confirmed_and_resumed() -> None:
 async def test_an_order_that_cannot_be_given_is_an_error_on_the_screen() -> None:
     async with MemoryBroker("top-nobody") as broker:
         client = Client(broker)
-        async with top_of(client) as top:
+        async with top_of(client, interval=600) as top:
             announce(client, reports.host("a", "x"), reports.agent("x"))
             await top.shows("x: consuming on a")
             await top.press("p", "y")
@@ -194,10 +200,51 @@ async def test_an_agent_without_letters_says_so_and_no_key_does_harm_there() -> 
         await top.hides("choose a row")
 
 
+class AwayBroker(MemoryBroker):
+    """A broker that cannot tell of queues once it is told so."""
+
+    fault: BusError | None = None
+
+    async def queue_info(self, name: str) -> QueueInfo | None:
+        """Tell, or raise."""
+        if self.fault is not None:
+            raise self.fault
+        return await super().queue_info(name)
+
+
+async def test_what_cannot_be_looked_at_or_done_is_said_in_its_place() -> None:
+    url = memory_url()
+    async with (
+        agent_world(Local(name="local"), amqp_url=url) as world,
+        AwayBroker(url.removeprefix("memory://")) as away,
+        top_of(Client(away, world.client.topology)) as top,
+    ):
+        result = await world.client.ask("local", "fail", timeout=10, max_attempts=1)
+        await top.press("d")
+        await top.shows("dead letters: 1")
+        away.fault = ConnectionLost("the broker is gone")
+        await top.press("r", "y")
+        await top.shows("error: the broker is gone")
+        away.fault = None
+        await top.press("escape", "d")
+        await top.shows("dead letters: 1")
+        await purge(world.client, result.task_id)
+        await top.press("r", "y")
+        await top.shows("no dead letter of it any more", "dead letters: 0")
+        away.fault = ConnectionLost("the broker is gone")
+        await top.press("escape", "4", "enter")
+        await top.shows("│ error: the broker is gone")
+
+
+async def purge(client: Client, task_id: str) -> None:
+    letters = DeadLetters(client.broker, client.topology, ["local"])
+    assert [letter.task_id async for letter in letters.purge()] == [task_id]
+
+
 async def test_131_agents_scroll_and_the_chosen_one_stays_in_sight() -> None:
     async with MemoryBroker("top-many") as broker:
         client = Client(broker)
-        async with top_of(client) as top:
+        async with top_of(client, interval=600) as top:
             told = [reports.agent(f"agent-{n:03}") for n in range(131)]
             announce(client, reports.host("a", *(report.agent for report in told)), *told)
             await top.shows("agents 131", "agent-000")
@@ -207,13 +254,38 @@ async def test_131_agents_scroll_and_the_chosen_one_stays_in_sight() -> None:
             await top.press("pageup", "k")
             await top.shows("agent-114")
             await top.press("home", "pagedown", "j")
-            await top.shows("18/131")
+            await top.shows("19/131")
+
+
+class CountingWatch(Watch):
+    """Counts how often its view is asked for."""
+
+    views = 0
+
+    def view(self) -> View:
+        """Return the view."""
+        self.views += 1
+        return super().view()
+
+
+async def test_a_burst_of_reports_is_not_drawn_one_by_one() -> None:
+    async with MemoryBroker("top-burst") as broker, CountingWatch(Client(broker), interval=600) as watch:
+        app = TopApp(watch)
+        async with app.run_test() as pilot:
+            clock = asyncio.get_running_loop().time
+            before, began = watch.views, clock()
+            for _ in range(20):
+                announce(watch.client, reports.host("a"), *(reports.agent(f"agent-{n:03}") for n in range(131)))
+            await wait_until(lambda: watch.news == 20 * 132, what="all reports")
+            await pilot.pause(2 * DRAW_SECONDS)
+            assert "agents 131" in text_of(app)
+            assert watch.views - before <= (clock() - began) / DRAW_SECONDS + 2
 
 
 async def test_a_lost_connection_is_told_at_once_and_its_end_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     states = {"consuming": LinkState.CONNECTED, "publishing": LinkState.CONNECTED}
     monkeypatch.setattr(MemoryBroker, "links", states)
-    async with MemoryBroker("top-cut") as broker, top_of(Client(broker)) as top:
+    async with MemoryBroker("top-cut") as broker, top_of(Client(broker), interval=600) as top:
         announce(Client(broker), reports.host("a"))
         await top.shows("agents 0")
         states["consuming"] = LinkState.CONNECTING
@@ -225,7 +297,7 @@ async def test_a_lost_connection_is_told_at_once_and_its_end_as_well(monkeypatch
 async def test_more_alarms_than_fit_are_counted() -> None:
     async with MemoryBroker("top-alarms") as broker:
         client = Client(broker)
-        async with top_of(client) as top:
+        async with top_of(client, interval=600) as top:
             for name in "abcde":
                 announce(client, reports.pool(name), opened(name))
             await top.shows("breaker open: s (a)", "breaker open: s (b)", "and 3 more")
@@ -234,7 +306,7 @@ async def test_more_alarms_than_fit_are_counted() -> None:
 
 
 async def test_where_nobody_is_every_key_is_harmless_and_q_leaves() -> None:
-    async with MemoryBroker("top-nobody-here") as broker, top_of(Client(broker)) as top:
+    async with MemoryBroker("top-nobody-here") as broker, top_of(Client(broker), interval=600) as top:
         await top.shows("no host has answered", "nothing heard yet", "Agents 0")
         await top.press("p", "r", "d", "s", "down", "end", "4", "enter", "3", "2")
         await top.press("q")
@@ -242,7 +314,7 @@ async def test_where_nobody_is_every_key_is_harmless_and_q_leaves() -> None:
 
 
 async def test_ctrl_c_leaves_as_interrupted() -> None:
-    async with MemoryBroker("top-interrupted") as broker, top_of(Client(broker)) as top:
+    async with MemoryBroker("top-interrupted") as broker, top_of(Client(broker), interval=600) as top:
         await top.press("ctrl+c")
         assert top.app.return_code == 130
 
