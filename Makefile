@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Where tools/make-venv puts the OpenMP library on a machine that has none and gives us no root.
 export LD_LIBRARY_PATH := $(CURDIR)/$(VENV)/lib$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
+# The tests start hundreds of programs, each of which would compile our sources anew.
+unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq
 
 .PHONY: help install install-dev demo test test-random test-brokers check format bench bench-model chaos outage docs lock clean

@@ -10,6 +10,7 @@ from hypothesis import settings
 from tests.support.broker import Broker, vhost_name, vhost_of
 from tests.support.management import Management, create_vhost, delete_vhost
 from tests.support.session import SessionBroker, has_workers, machine_server, needs_broker
+from tests.support.sudden_end import no_silent_end
 
 settings.register_profile("suite", deadline=None)  # every test has a time limit; a busy machine is no failure
 settings.load_profile("suite")
@@ -27,11 +28,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
-    """Start RabbitMQ outside any test, whose time limit would count a container's download."""
+    """Start RabbitMQ outside any test, whose time limit would count a container's download; run the tests loudly."""
     is_running_tests = not (has_workers(session.config) or session.config.option.collectonly)
     if is_running_tests and needs_broker(session):
         session.config.stash[_SESSION_BROKER].get()
-    return (yield)
+    with no_silent_end():
+        return (yield)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

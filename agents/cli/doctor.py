@@ -1,6 +1,7 @@
 """`sutazai doctor`: what goes wrong in practice, looked for, with what to do about it."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -8,25 +9,28 @@ from typing import Annotated
 import typer
 
 from agents.cli.chosen_agents import chosen_agents
-from agents.cli.known_catalog import known_catalog
 from agents.cli.options import AmqpUrl, Config, Prefix
-from agents.cli.selection import All, Categories, Selection, Tiers
+from agents.cli.selection import All, Categories, Selection, Tiers, unknown_agent
 from agents.cli.shown_findings import show
 from agents.core.base_agent_v2 import BaseAgentV2
+from agents.core.catalog import CATALOG, read_catalog
 from agents.core.model.addresses import server_addresses
 from agents.core.process import run_process
 from agents.core.settings import Settings, SettingsError, load_settings
 from agents.doctor.broker_look import look_at_broker
 from agents.doctor.checks import CHECKS, GENERATION, diagnose
-from agents.doctor.facts import CheckedAgent, Facts
+from agents.doctor.facts import BrokerFacts, CheckedAgent, Facts
 from agents.doctor.finding import exit_code_of
 from agents.doctor.server_look import look_at_servers
+from schemas import AGENT_NAME_PATTERN
 
 
 def doctor(
     agents: Annotated[
         list[str] | None,
-        typer.Argument(metavar="AGENT", help="Names, patterns, MODULE:CLASS, or files. Default: all on the broker."),
+        typer.Argument(
+            metavar="AGENT", help="Names (any that has a queue), patterns, MODULE:CLASS, or files. Default: all."
+        ),
     ] = None,
     everything: All = False,
     category: Categories = None,
@@ -86,16 +90,35 @@ class _Described:
     def __init__(self, settings: Settings, config: Path | None) -> None:
         self.settings = settings
         self._config = config
+        self._catalog = read_catalog((*settings.agents_path, CATALOG))
 
     def chosen(self, selection: Selection) -> list[CheckedAgent]:
-        agents = chosen_agents(selection, self.settings, config_path=self._config)
-        return [_of_agent(agent) for agent in agents]
+        """Return what was chosen; of an agent that no file here describes, only the name is known."""
+        names = selection.names(self._catalog.agents)
+        return self._checked([name for name in names if not self._is_strange(name)], filter(self._is_strange, names))
 
     def known(self, names: Sequence[str]) -> list[CheckedAgent]:
-        """Return the agents of these names; of those that no file here describes, only the name is known."""
-        catalog = known_catalog(self.settings).agents
-        described = self.chosen(Selection([name for name in names if name in catalog]))
-        return [*described, *(CheckedAgent(name) for name in names if name not in catalog)]
+        """Return the agents of these names, whatever they look like."""
+        catalog = self._catalog.agents
+        return self._checked(
+            [name for name in names if name in catalog], (name for name in names if name not in catalog)
+        )
+
+    def must_be_there(self, agents: Sequence[CheckedAgent], broker: BrokerFacts) -> None:
+        """Raise AgentNotFoundError for an agent that neither a file here nor a queue at the broker knows."""
+        for agent in agents if broker.description is not None else ():
+            queue = self.settings.topology.task_queue(agent.name)
+            if self._is_strange(agent.name) and agent.model is None and broker.queues.get(queue) is None:
+                raise unknown_agent(agent.name, self._catalog.agents)
+
+    def _checked(self, described: Sequence[str], strangers: Iterable[str]) -> list[CheckedAgent]:
+        agents = chosen_agents(Selection(described), self.settings, config_path=self._config)
+        return [*map(_of_agent, agents), *map(CheckedAgent, strangers)]
+
+    def _is_strange(self, name: str) -> bool:
+        """Whether this is a name, no path or class, and no file here describes its agent, be it a broken one."""
+        broken = {error.path.stem for error in self._catalog.broken}
+        return bool(re.fullmatch(AGENT_NAME_PATTERN, name)) and name not in {*self._catalog.agents, *broken}
 
 
 def _of_agent(agent: BaseAgentV2) -> CheckedAgent:
@@ -113,5 +136,6 @@ async def _facts(described: _Described, selection: Selection, wait: float, *, as
         raise SettingsError(f"setting OLLAMA_URL: {error}") from error
     chosen = None if selection.is_empty else described.chosen(selection)
     broker = await look_at_broker(settings, None if chosen is None else [agent.name for agent in chosen])
+    described.must_be_there(chosen or (), broker)
     agents = described.known(broker.agents) if chosen is None else chosen
     return Facts(settings, broker, agents, await look_at_servers(addresses, agents, timeouts, asks=asks))

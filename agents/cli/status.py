@@ -1,9 +1,8 @@
 """`sutazai status`: what a fleet does at the moment."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Collection, Mapping
-from typing import Annotated, Final
+from collections.abc import Collection, Mapping
+from typing import Annotated
 
 import typer
 
@@ -13,13 +12,10 @@ from agents.cli.shown_status import json_of, status_of
 from agents.core.exit_codes import ExitCode
 from agents.core.process import run_process
 from agents.fleet.fleet import Fleet
+from agents.fleet.hearing import PATIENCE_SECONDS, hear
 from bus.broker import QueueInfo
 from bus.client import Client
-from bus.live_hosts import live_hosts
-from schemas import AgentReport, HostReport, Report
-
-PATIENCE_SECONDS: Final = 1.5
-"""A host answers within 1.2 s: it does so once a second at most, and not at the same moment as all others."""
+from schemas import AgentReport, HostReport
 
 
 def status(
@@ -53,29 +49,6 @@ def status(
         _must_have_answered(fleet, wanted)
 
     run_process(show, "error")
-
-
-async def hear(client: Client, fleet: Fleet, wanted: Collection[str]) -> None:
-    """Ask the hosts that are wanted, all where none is, and note what they tell within `PATIENCE_SECONDS`.
-
-    Returns earlier once all have told everything, where it can be known who they are.
-    """
-    async with client.reports() as reports:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                awaited = wanted or await live_hosts(client.broker, client.topology) or ()
-                await _collect(reports, fleet, wanted, awaited)
-
-
-async def _collect(
-    reports: AsyncIterator[Report], fleet: Fleet, wanted: Collection[str], awaited: Collection[str]
-) -> None:
-    """Take in the reports of the hosts that are wanted, of all where none is; return once those awaited told all."""
-    async for report in reports:
-        if not wanted or report.host in wanted:
-            fleet.note(report)
-        if fleet.knows_all_of(awaited):
-            return
 
 
 async def _queues(client: Client, fleet: Fleet) -> dict[str, QueueInfo]:

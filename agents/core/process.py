@@ -28,6 +28,9 @@ def run_process(
 ) -> None:
     """Run `main` to its end. A known error becomes one line on standard error.
 
+    Threads that `main` leaves behind get `THREADS_SECONDS`, then the process ends without them. In another thread than
+    the main one, as in a test, the process is not ours to end, and other threads are not waited for.
+
     Raises:
         SystemExit: with the code of an error, or 130 after Ctrl-C.
     """
@@ -46,10 +49,13 @@ def run_process(
         code, fault = ExitCode.UNEXPECTED, error
         raise
     finally:
-        with forced_end(THREADS_SECONDS, code, fault):
+        if threading.current_thread() is threading.main_thread():
+            with forced_end(THREADS_SECONDS, code, fault):
+                runner.close()
+                for thread in lasting_threads(earlier):
+                    thread.join()
+        else:
             runner.close()
-            for thread in lasting_threads(earlier):
-                thread.join()
     if code is not ExitCode.OK:
         raise SystemExit(code)
 

@@ -1,18 +1,23 @@
 """Looking at the broker: what AMQP tells, and what the management API adds. Nothing is left behind there."""
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from agents.core.settings import Settings
 from agents.core.version import VERSION
 from agents.doctor.facts import BrokerFacts, ManagementFacts
 from agents.doctor.management import ManagementClient, ManagementError, management_place
+from agents.fleet.fleet import Fleet
+from agents.fleet.hearing import hear
 from bus.broker import Broker, QueueInfo
+from bus.client import Client
 from bus.connect import broker_at
 from bus.errors import BusError, TopologyError, Unroutable, VhostRefused
 from bus.message import Message
 from bus.plan import Plan
 from bus.topology import Topology
+from schemas import AgentReport
 
 PROBE_KEY: Final = "Doctor.nobody"
 """Routing key that nothing is bound by: no agent's name has capitals. A mandatory message under it comes back."""
@@ -71,6 +76,7 @@ class _Look:
             unwritable=await self._unwritable(),
             management=management,
             management_error=management_error,
+            reports=await self._reports(names, infos),
         )
 
     async def _from_management(self) -> tuple[ManagementFacts | None, str | None]:
@@ -90,6 +96,16 @@ class _Look:
                     except TopologyError as error:
                         refused[queue.name] = str(error)
         return refused
+
+    async def _reports(self, agents: Sequence[str], infos: Mapping[str, QueueInfo | None]) -> Sequence[AgentReport]:
+        """Ask the hosts what they do, where a queue without a consumer leaves that open."""
+        found = (infos[self._topology.task_queue(agent)] for agent in agents)
+        if all(info is None or info.consumers for info in found):
+            return ()
+        fleet = Fleet()
+        with contextlib.suppress(BusError):  # a user who may not listen is told of his rights elsewhere
+            await hear(Client(self._broker, self._topology), fleet, ())
+        return fleet.reports(AgentReport)
 
     async def _unwritable(self) -> dict[str, str]:
         """Publish what no queue takes: a user who may write gets it back, another one is refused."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from agents.doctor import model_checks, topology_checks, work_checks
+from agents.doctor import consumer_checks, model_checks, topology_checks, work_checks
 from agents.doctor.facts import Facts
 from agents.doctor.finding import Finding
 
@@ -25,7 +25,7 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "prefetch": work_checks.check_prefetch,
         "unrouted": work_checks.check_unrouted,
         "dead-letters": work_checks.check_dead_letters,
-        "consumers": work_checks.check_consumers,
+        "consumers": consumer_checks.check_consumers,
         "progress": work_checks.check_progress,
         "clock": work_checks.check_clock,
         "model-server": model_checks.check_model_server,

@@ -6,6 +6,7 @@ from typing import Any
 
 from agents.core.settings import Settings
 from bus.broker import QueueInfo
+from schemas import AgentReport
 
 Row = Mapping[str, Any]
 """One object of an API's JSON; its fields differ from version to version."""
@@ -67,6 +68,7 @@ class BrokerFacts:
         refused: what a second declaration of a queue is refused for, by name; looked at without the management API.
         unwritable: exchanges that this user may not write to, and what the broker said.
         management_error: why the management API does not answer.
+        reports: what hosts tell of their agents; asked for where a task queue has no consumer.
     """
 
     description: str | None = None
@@ -78,6 +80,7 @@ class BrokerFacts:
     unwritable: Mapping[str, str] = field(default_factory=dict)
     management: ManagementFacts | None = None
     management_error: str | None = None
+    reports: Sequence[AgentReport] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,11 @@ NAMED: Final = 4
 
 _DECLARE: Final = "run `sutazai topology` with the agents' names"
 
+_ELSEWHERE: Final = (
+    "look at the prefix (SUTAZAI_PREFIX, --prefix) and at the virtual host in AMQP_URL: they must be those of the "
+    "hosts; where none has ever started, `sutazai run` makes all of it"
+)
+
 
 def named(names: Iterable[str]) -> str:
     """Return the first of these names, and how many more there are."""
@@ -101,7 +106,9 @@ def check_topology(facts: Facts) -> Iterator[Finding]:
             for exchange in plan.exchanges
             if exchange.name in there and (told := _exchange_difference(there[exchange.name], exchange.arguments))
         ]
-    if missing:
+    if _is_bare(facts):
+        yield broken("topology", f"nothing whose name begins with {facts.settings.prefix!r} is here", _ELSEWHERE)
+    elif missing:
         yield broken("topology", f"missing: {named(missing)}", _DECLARE)
     for told in differing:
         yield broken(
@@ -111,6 +118,15 @@ def check_topology(facts: Facts) -> Iterator[Finding]:
         )
     if not missing and not differing:
         yield ok("topology", f"exchanges and {len(broker.queues)} queues are as they should be")
+
+
+def _is_bare(facts: Facts) -> bool:
+    """Whether nothing of what should be on the broker is there."""
+    broker = facts.broker
+    exchanges = broker.management.exchanges if broker.management else {}
+    plans = plans_of(facts.settings.topology, broker.agents)
+    has_exchanges = any(exchange.name in exchanges for plan in plans for exchange in plan.exchanges)
+    return not has_exchanges and all(info is None for info in broker.queues.values())
 
 
 def _differences(queues: Iterable[Queue], management: ManagementFacts) -> Iterator[str]:
@@ -145,7 +161,7 @@ def _exchange_difference(row: Row, arguments: Mapping[str, Argument]) -> str:
 def check_bindings(facts: Facts) -> Iterator[Finding]:
     """Judge whether every queue that exists is bound as it should be: an unbound one gets no tasks."""
     management = facts.broker.management
-    if management is None:
+    if management is None or _is_bare(facts):
         return
     expected = [binding for plan in plans_of(facts.settings.topology, facts.broker.agents) for binding in plan.bindings]
     missing = [

@@ -1,4 +1,4 @@
-"""What goes on at the broker: consumers, progress, letters that went astray, patience and clocks. Pure."""
+"""What goes on at the broker: progress, letters that went astray, patience and clocks. Pure."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -43,7 +43,7 @@ def check_patience(facts: Facts) -> Iterator[Finding]:
 
 
 def _timeouts_on_queues(facts: Facts) -> Iterator[tuple[str, float]]:
-    for name, row in _task_queues(facts):
+    for name, row in task_queues(facts):
         of_policy = dict(row.get("effective_policy_definition") or ()).get("consumer-timeout")
         limit = row.get("arguments", {}).get("x-consumer-timeout", of_policy)
         if limit is not None:
@@ -58,7 +58,7 @@ def check_prefetch(facts: Facts) -> Iterator[Finding]:
         facts.settings.max_concurrent_tasks >= bound
     )
     if facts.broker.management:
-        queues = {name for name, _ in _task_queues(facts)}
+        queues = {name for name, _ in task_queues(facts)}
         found += [
             f"{row.get('consumer_tag')} takes {row['prefetch_count'] or 'any number'}"
             for row in facts.broker.management.consumers
@@ -106,58 +106,11 @@ def check_dead_letters(facts: Facts) -> Iterator[Finding]:
         yield ok("dead-letters", "no dead letters")
 
 
-def check_consumers(facts: Facts) -> Iterator[Finding]:
-    """Judge whether somebody consumes every agent's queue.
-
-    A host of several agents shuts their consumers while it holds all that it may; that it is there is seen by the
-    queue in which it hears of arrivals.
-    """
-    broker, topology = facts.broker, facts.settings.topology
-    if broker.description is None:
-        return
-    found = (broker.queues.get(topology.task_queue(agent)) for agent in broker.agents)
-    infos = [info for info in found if info is not None]
-    attended = _attended(facts)
-    idle = [info for info in infos if not info.consumers]
-    alone = [info for info in idle if info.name not in attended]
-    waiting = [f"{info.name} ({info.ready} wait)" for info in alone if info.ready]
-    shut = [] if _holds_tasks(facts) else [info.name for info in idle if info.name in attended]
-    remedy = "start them with `sutazai run`; if they run, a pause or an open breaker is why: see `generation`"
-    if waiting:
-        yield broken("consumers", f"nobody consumes {named(waiting)}", remedy)
-    elif alone:
-        yield warning("consumers", f"nobody consumes {named(info.name for info in alone)}", remedy)
-    if shut:
-        yield warning(
-            "consumers",
-            f"the host of {named(shut)} is there, holds nothing and takes nothing",
-            "an operator's pause or an open breaker is why: see `generation` and the host's log",
-        )
-    if not alone and not shut:
-        yield ok("consumers", f"task queues that nobody attends to: none of {len(infos)}")
-
-
-def _attended(facts: Facts) -> set[str]:
-    """Return the task queues of hosts that hear of arrivals."""
-    topology = facts.settings.topology
-    bindings = facts.broker.management.bindings if facts.broker.management else frozenset()
-    ears = topology.listener_queue("arrivals", "")
-    return {
-        topology.task_queue(key)
-        for exchange, queue, key in bindings
-        if exchange == topology.tasks and queue.startswith(ears)
-    }
-
-
-def _holds_tasks(facts: Facts) -> bool:
-    return any(row.get("messages_unacknowledged") for _, row in _task_queues(facts))
-
-
 def check_progress(facts: Facts) -> Iterator[Finding]:
     """Judge whether queues with consumers and waiting tasks have moved within the last ten minutes."""
     if facts.broker.management is None:
         return
-    stuck = [name for name, row in _task_queues(facts) if _is_stuck(row)]
+    stuck = [name for name, row in task_queues(facts) if _is_stuck(row)]
     if stuck:
         yield warning(
             "progress",
@@ -191,7 +144,8 @@ def check_clock(facts: Facts) -> Iterator[Finding]:
         yield ok("clock", f"the broker's clock is within {SKEW_SECONDS:g} s of ours")
 
 
-def _task_queues(facts: Facts) -> Iterator[tuple[str, Row]]:
+def task_queues(facts: Facts) -> Iterator[tuple[str, Row]]:
+    """Iterate over the task queues that the management API tells of, by name."""
     rows = facts.broker.management.queues if facts.broker.management else {}
     names = (facts.settings.topology.task_queue(agent) for agent in facts.broker.agents)
     return ((name, rows[name]) for name in names if name in rows)

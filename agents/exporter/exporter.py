@@ -89,7 +89,7 @@ class Exporter:
         """Return all metrics in Prometheus's text format."""
         if self.connected:
             await self._queues.look(self._labels.agents)
-        else:
+        if not self.connected:  # or no more, after the look
             self._queues.forget()
         self._connected.set(self.connected)
         return generate_latest(self._registry)

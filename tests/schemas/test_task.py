@@ -1,3 +1,4 @@
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -88,6 +89,13 @@ def test_an_unknown_field_may_bear_the_name_of_a_method() -> None:
 def test_an_invalid_field_is_named(fields: dict[str, Any], told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         TaskMessage(**{"agent": "a", "prompt": "x", **fields})
+
+
+@pytest.mark.parametrize("field", sorted(TaskMessage.model_fields.keys() - {"data", "options", "metadata"}))
+@pytest.mark.parametrize("number", [10**400, -(10**400), math.inf, -math.inf, math.nan, 1e300])
+def test_a_number_that_nobody_can_mean_is_an_invalid_field_wherever_it_stands(field: str, number: float) -> None:
+    with pytest.raises(ValidationError, match=rf"{field}\b"):
+        TaskMessage.model_validate({"agent": "a", "data": 1, field: number})
 
 
 def test_moments_are_kept_in_utc() -> None:

@@ -10,7 +10,7 @@ from bus.client import Client
 from bus.control import ControlLink
 from bus.live_hosts import live_hosts
 from bus.pauses import Cause
-from schemas import DrainHost, PauseAgents, TaskStatus
+from schemas import DrainHost, Order, PauseAgents, TaskStatus
 from tests.support.agent_world import Asker, Gate, Holder, agent_world
 from tests.support.command_line import Cli, Ran
 from tests.support.program import program, sutazai
@@ -142,7 +142,7 @@ def test_all_that_was_named_must_answer_and_what_more_answers_is_told_too() -> N
 
 def test_each_host_that_is_known_to_run_an_agent_must_obey_but_those_that_end() -> None:
     crews = {"h1": ["a", "b"], "h2": ["b"], "h3": ["b"]}
-    orders = [PauseAgents(agent="b"), PauseAgents(agent="a", host="h1"), DrainHost(host="h1")]
+    orders: list[Order] = [PauseAgents(agent="b"), PauseAgents(agent="a", host="h1"), DrainHost(host="h1")]
     posts = list(posts_of(orders, crews))
     assert sorted(posts) == [("a", "h1"), ("b", "h1"), ("b", "h2"), ("b", "h3")]
     assert len(list(posts_of([PauseAgents()], crews))) == 4

@@ -64,6 +64,13 @@ def test_hosts_servers_busy_agents_and_queues_are_told() -> None:
     ]
 
 
+def test_two_processes_of_one_name_are_told() -> None:
+    twin = HOST.model_copy(update={"process": "two"})
+    lines = shown(fleet_of(HOST, twin))
+    assert "2 processes are called vm-1: give each its own SUTAZAI_HOST_NAME" in lines
+    assert not [line for line in shown(fleet_of(HOST, HOST)) if "are called" in line]
+
+
 def test_what_is_not_known_is_a_dash_and_a_quiet_fleet_has_no_list_of_agents() -> None:
     pool = POOL.model_copy(update={"tokens_per_second": None, "loaded_lanes": ["x:latest"]})
     assert shown(fleet_of(HOST.model_copy(update={"max_held": None}), pool, agent("a"), agent("b")))[1:] == [

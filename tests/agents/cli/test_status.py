@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from agents.cli.status import hear
 from agents.fleet.fleet import Fleet
+from agents.fleet.hearing import hear
 from schemas import AgentReport, HostReport
 from tests.support.agent_world import Asker, Gate, Holder, agent_world
 from tests.support.command_line import Cli
@@ -58,7 +58,7 @@ async def test_the_reports_of_the_hosts_that_are_named_come_as_json(vhost_url: s
 async def test_it_ends_once_all_hosts_that_are_connected_have_told_everything(
     vhost_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agents.cli.status.PATIENCE_SECONDS", 3600)
+    monkeypatch.setattr("agents.fleet.hearing.PATIENCE_SECONDS", 3600)
     monkeypatch.setattr("bus.live_hosts.LOOK_SECONDS", 10)
     fleet = Fleet()
     async with agent_world(Asker(name="gone"), amqp_url=vhost_url, host_name="host-9"):

@@ -4,6 +4,8 @@ import runpy
 import signal
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib import metadata
 from io import StringIO
@@ -113,6 +115,23 @@ def test_code_that_hangs_in_a_thread_does_not_keep_a_process_whose_work_is_done(
     assert ran.returncode == (1 if fault else 0)
     assert "process.threads_left" in ran.stderr
     assert ("KeyError: 'bug'" in ran.stderr) == bool(fault)
+
+
+def test_in_a_thread_it_neither_waits_for_other_threads_nor_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    monkeypatch.setattr(process, "THREADS_SECONDS", 0.05)
+    forever = threading.Event()
+
+    async def main() -> None:
+        threading.Thread(target=forever.wait).start()
+
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            pool.submit(run_process, main).result(timeout=5)
+        finally:
+            forever.set()
+    assert not ended
 
 
 def test_the_fast_event_loop_is_used_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,6 +53,25 @@ async def asked_for(world: AgentWorld, *agents: str) -> dict[str, AgentReport]:
     return found
 
 
+async def marks_of_one_host() -> set[str]:
+    """Start a host and return the process marks in a whole round of its reports."""
+    kinds: set[type[Report]] = set()
+    marks: set[str] = set()
+    async with agent_world(Asker(name="asker")) as world, world.client.reports() as reports, asyncio.timeout(10):
+        while len(kinds) < len(ReportKind):
+            report = await anext(reports)
+            kinds.add(type(report))
+            marks.add(report.process)
+    return marks
+
+
+async def test_all_reports_of_one_start_bear_one_mark_and_those_of_the_next_another() -> None:
+    first, second = await marks_of_one_host(), await marks_of_one_host()
+    assert len(first) == len(second) == 1
+    assert first != second
+    assert "" not in first
+
+
 async def test_an_agent_tells_what_it_holds_what_it_has_done_and_how_long_that_took() -> None:
     gate = Gate()
     before = now()

@@ -10,6 +10,7 @@ from agents.doctor.facts import BrokerFacts, CheckedAgent, Facts, Generation, Ma
 from agents.doctor.finding import Finding, Level, broken, exit_code_of, ok, warning
 from bus.broker import QueueInfo
 from bus.topology import Topology
+from schemas import AgentReport
 
 TASKS = "sutazai.tasks.a"
 TOPOLOGY = Topology()
@@ -121,6 +122,44 @@ def test_a_consumer_that_its_full_host_has_shut_is_not_missed(
     queues = dict(found.broker.queues) | {TASKS: QueueInfo(TASKS, ready, 0)}
     found = replace(found, broker=replace(found.broker, queues=queues))
     assert [finding.level for finding in CHECKS["consumers"](found)] == [level]
+
+
+def told(host: str, consumer: str, reason: str | None = None) -> AgentReport:
+    """A report on the one agent."""
+    return AgentReport(host=host, agent="a", consumer=consumer, reason=reason, prefetch=1, held=0, health={})
+
+
+@pytest.mark.parametrize(
+    ("reports", "what"),
+    [
+        ([told("h1", "paused", "operator: new model")], [f"paused: {TASKS} (5 wait) on h1 (operator: new model)"]),
+        (
+            [told("h1", "paused", "operator"), told("h2", "full"), told("h3", "paused", "no server")],
+            [f"paused: {TASKS} (5 wait) on h1 (operator), h3 (no server)"],
+        ),
+        ([told("h1", "full")], []),
+        ([told("h1", "lost")], [f"nobody consumes {TASKS} (5 wait)"]),
+        ([], [f"nobody consumes {TASKS} (5 wait)"]),
+    ],
+)
+def test_a_pause_is_told_however_busy_its_host_is_with_other_tasks(reports: list[AgentReport], what: list[str]) -> None:
+    found = facts(managed(messages_unacknowledged=3))
+    queues = dict(found.broker.queues) | {TASKS: QueueInfo(TASKS, 5, 0)}
+    found = replace(found, broker=replace(found.broker, queues=queues, reports=reports))
+    assert [finding.what for finding in bad(found)] == what
+    assert not what or bad(found)[0].remedy
+
+
+@pytest.mark.parametrize("is_managed", [True, False])
+def test_where_nothing_is_there_at_all_the_prefix_is_suspected_and_no_binding_praised(*, is_managed: bool) -> None:
+    queues: dict[str, QueueInfo | None] = {queue.name: None for queue in TOPOLOGY.shared().queues}
+    management = replace(managed(), exchanges={"other.tasks": {}}, queues={}, bindings=frozenset())
+    seen = BrokerFacts("RabbitMQ 4.3", queues=queues, management=management if is_managed else None)
+    found = [
+        finding for finding in diagnose(replace(facts(), broker=seen)) if finding.check in ("topology", "bindings")
+    ]
+    assert [finding.what for finding in found] == ["nothing whose name begins with 'sutazai' is here"]
+    assert "SUTAZAI_PREFIX" in found[0].remedy
 
 
 def rates(deliver: float | None, ack: float | None) -> Mapping[str, object]:

@@ -1,6 +1,8 @@
 """The exporter beside real hosts: what happens in the fleet is on the page."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,10 +14,12 @@ from bus.broker import LinkState
 from bus.client import Client
 from bus.codec import encode_result
 from bus.connect import broker_at
-from bus.routing_keys import result_key
+from bus.message import Message
+from bus.routing_keys import report_key, result_key
 from bus.topology import Topology
-from schemas import TaskMessage, TaskResult, TaskStatus
-from tests.support.agent_world import Asker, agent_world, memory_url
+from schemas import ReportKind, TaskMessage, TaskResult, TaskStatus
+from tests.support import reports
+from tests.support.agent_world import Asker, agent_world, connected_client, memory_url, settings_for
 from tests.support.clock import FakeClock
 from tests.support.deaf_broker import DeafBroker
 from tests.support.metrics_page import MetricsPage
@@ -93,6 +97,64 @@ async def test_a_result_that_comes_twice_counts_once() -> None:
             await world.client.broker.publish(topology.results, key, encode_result(done), mandatory=False)
         await world.client.ask("local", "last", timeout=10)
         await until(exporter, clock, "sutazai_task_processing_seconds_count", 3, agent="local")
+
+
+async def test_a_result_or_report_with_absurd_numbers_is_passed_over_and_all_others_count(amqp_url: str) -> None:
+    clock, absurd = FakeClock(), "1" + "0" * 400
+    done = TaskResult(task_id="one", status=TaskStatus.COMPLETED, agent="local")
+    host = reports.host("foreign").model_dump_json()
+    async with (
+        agent_world(Local(name="local"), amqp_url=amqp_url) as world,
+        Exporter(world.client, interval=60, clock=clock) as exporter,
+    ):
+        broker, topology = world.client.broker, world.client.topology
+        body = done.model_dump_json().replace('"attempt":1', f'"attempt":{absurd}').encode()
+        await broker.publish(topology.results, result_key("local", done.status), Message(body), mandatory=False)
+        body = host.replace('"memory_bytes":1000000', f'"memory_bytes":{absurd}').encode()
+        broker.announce(topology.metrics, report_key("foreign", ReportKind.HOST), Message(body))
+        await world.client.ask("local", "last", timeout=10)
+        page = await until(exporter, clock, "sutazai_tasks_total", 1, agent="local", status="completed")
+        assert exporter.connected
+    assert page("sutazai_host_memory_bytes", host="foreign") is None
+
+
+class ForeignClient(Client):
+    """Brings a result that cannot be counted, and then one that can."""
+
+    @asynccontextmanager
+    async def results(self, **_: object) -> AsyncIterator[AsyncIterator[TaskResult]]:
+        """Yield both, and no more."""
+
+        async def told() -> AsyncIterator[TaskResult]:
+            done = TaskResult(task_id="one", status=TaskStatus.COMPLETED, agent="x")
+            yield done.model_copy(update={"attempt": 10**400})
+            yield done
+            await asyncio.Event().wait()
+
+        yield told()
+
+
+async def test_what_cannot_be_counted_does_not_end_the_counting() -> None:
+    clock = FakeClock()
+    async with (
+        DeafBroker("exporter-foreign") as broker,
+        Exporter(ForeignClient(broker), interval=60, clock=clock) as exporter,
+    ):
+        await broker.declare(Topology().shared())
+        await until(exporter, clock, "sutazai_task_processing_seconds_count", 1, agent="x")
+        assert exporter.connected
+
+
+async def test_the_queues_of_agents_whose_hosts_went_before_the_exporter_came_are_on_the_page(amqp_url: str) -> None:
+    clock = FakeClock()
+    async with connected_client(settings_for(amqp_url)) as client:
+        async with agent_world(Local(name="local"), amqp_url=amqp_url):
+            pass
+        await client.submit("local", "for nobody")
+        async with Exporter(client, interval=60, clock=clock) as exporter:
+            page = await until(exporter, clock, "sutazai_queue_ready", 1, agent="local")
+    assert page("sutazai_queue_consumers", agent="local") == 0
+    assert page("sutazai_tasks_total", agent="local", status="failed") == 0
 
 
 async def test_a_host_that_is_silent_for_three_intervals_leaves_the_page_and_its_agents_queues_stay() -> None:

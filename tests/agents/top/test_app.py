@@ -1,6 +1,8 @@
 """The live view beside real hosts on the in-memory broker, driven through its keys and read off its screen."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from datetime import datetime
 
 import pytest
 
@@ -13,8 +15,9 @@ from bus.broker import LinkState, QueueInfo
 from bus.client import Client
 from bus.codec import encode_report
 from bus.dead_letters import DeadLetters
-from bus.errors import BusError, ConnectionLost
+from bus.errors import BusError, ConnectionLost, LogUnavailable
 from bus.memory import MemoryBroker
+from bus.message import Message
 from bus.routing_keys import report_key
 from schemas import BreakerReport, Report, TaskMessage, now
 from tests.support import reports
@@ -100,11 +103,15 @@ async def test_a_breaker_that_opens_is_told_at_once_on_every_screen_and_goes_whe
 async def test_a_pause_is_asked_for_confirmed_and_resumed() -> None:
     async with agent_world(Local(name="one"), Local(name="two")) as world, top_of(world.client) as top:
         await top.shows("one", "two")
-        await top.press("down", "p")
+        await top.press("p")
+        await top.shows("Pause one on all hosts?")
+        await top.press("tab", "n", "down", "p")
         await top.shows("Pause two on all hosts?")
-        await top.press("n", "p", "tab", "y")
+        await top.press("y")
         await top.shows("two: paused on host-1 (operator: by sutazai top)", "! paused")
-        assert "● consuming" in top.line_with("  one ")
+        assert "● consuming" in top.line_with(
+            "  one "
+        )  # hosts obey in order, so a word for it would have done its work
         await top.press("r", "y")
         await top.shows("two: consuming on host-1")
 
@@ -166,6 +173,28 @@ async def test_a_result_opens_as_the_life_of_its_task() -> None:
         await top.shows(f"task {result.task_id}", "status    failed", "to have it done again")
         await top.press("escape")
         await top.hides("status    failed")
+
+
+class LoglessBroker(MemoryBroker):
+    """A broker whose streams are turned off."""
+
+    def read_log(self, name: str, since: datetime) -> AsyncGenerator[Message, None]:
+        """Have none."""
+        raise LogUnavailable(f"no {name} since {since}")
+
+
+async def test_without_a_log_of_results_a_task_is_known_by_the_result_that_was_heard() -> None:
+    url = memory_url()
+    async with (
+        agent_world(Local(name="local"), amqp_url=url) as world,
+        LoglessBroker(url.removeprefix("memory://")) as logless,
+        top_of(Client(logless, world.client.topology)) as top,
+    ):
+        await world.client.ask("local", "Hi", timeout=10)
+        await top.press("4")
+        await top.shows("● completed")
+        await top.press("enter")
+        await top.shows("status    completed")
 
 
 async def test_a_dead_letter_is_looked_at_and_done_again() -> None:
@@ -274,9 +303,9 @@ async def test_a_burst_of_reports_is_not_drawn_one_by_one() -> None:
         async with app.run_test() as pilot:
             clock = asyncio.get_running_loop().time
             before, began = watch.views, clock()
-            for _ in range(20):
+            for _ in range(4):
                 announce(watch.client, reports.host("a"), *(reports.agent(f"agent-{n:03}") for n in range(131)))
-            await wait_until(lambda: watch.news == 20 * 132, what="all reports")
+            await wait_until(lambda: watch.news >= 4 * 132, what="all reports")
             await pilot.pause(2 * DRAW_SECONDS)
             assert "agents 131" in text_of(app)
             assert watch.views - before <= (clock() - began) / DRAW_SECONDS + 2

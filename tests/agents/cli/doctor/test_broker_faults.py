@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -10,7 +11,10 @@ import pytest
 from agents.doctor.finding import Level
 from bus.message import Message
 from bus.node_layout import HOST, free_ports
+from bus.pauses import Cause
 from bus.plan import Binding, Plan, Queue
+from bus.topology import Topology
+from tests.support.agent_world import Asker, Gate, Holder, agent_world
 from tests.support.broker import Broker, vhost_of
 from tests.support.clinic import AGENT, Clinic
 from tests.support.management import Management
@@ -170,6 +174,40 @@ async def test_a_queue_without_a_consumer_is_a_warning_and_broken_once_tasks_wai
     assert (found.check, found.level) == ("consumers", Level.BROKEN)
     assert f"{clinic.topology.task_queue(AGENT)} (1 wait)" in found.what
     assert "sutazai run" in found.remedy
+
+
+async def test_an_operators_pause_is_told_though_its_host_is_busy_with_another_agents_task(clinic: Clinic) -> None:
+    gate = Gate()
+    staff = [Holder(gate, "holder"), *(Asker(name=name) for name in (AGENT, "third"))]
+    given: dict[str, Any] = {"amqp_url": clinic.amqp_url, "prefix": clinic.topology.prefix, "max_held": 1}
+    async with agent_world(*staff, **given) as world:
+        await world.client.submit("holder", "x")
+        await gate.next()
+        await world.host.consumers[1].pause("operator: new model", Cause.OPERATOR)
+        found = await clinic.only_finding("--skip", "models", "--skip", "generation", "--skip", "dead-letters")
+        gate.leave.set()
+    assert (found.check, found.level) == ("consumers", Level.WARNING)
+    assert found.what == f"paused: {clinic.topology.task_queue(AGENT)} (0 wait) on host-1 (operator: new model)"
+    assert "sutazai resume" in found.remedy
+
+
+async def test_an_agent_of_no_file_here_is_looked_at_where_it_has_a_queue(clinic: Clinic) -> None:
+    await clinic.broker.declare(clinic.topology.agent("stranger"))
+    await clinic.consume()
+    found = await clinic.only_finding("stranger", AGENT)
+    assert found.what == f"nobody consumes {clinic.topology.task_queue('stranger')}"
+    assert await clinic.findings("misspelt") == []
+    assert clinic.ran is not None
+    assert (clinic.ran.code, "no agent 'misspelt'" in clinic.ran.sentence) == (2, True)
+
+
+async def test_another_prefix_is_suspected_where_nothing_has_it(clinic: Clinic) -> None:
+    clinic.topology = Topology(prefix="elsewhere")
+    found = await clinic.only_finding()
+    assert (found.check, found.level) == ("topology", Level.BROKEN)
+    assert "begins with 'elsewhere'" in found.what
+    assert clinic.ran is not None
+    assert '"bindings"' not in clinic.ran.out
 
 
 async def test_a_prefetch_of_ten_times_the_slots_is_a_warning_wherever_it_is_set(

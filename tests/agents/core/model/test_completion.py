@@ -62,6 +62,7 @@ def test_an_answer_that_never_began_is_unfinished_too() -> None:
         Answer("m").completion()
 
 
-def test_a_line_of_another_shape_is_the_servers_fault() -> None:
+@pytest.mark.parametrize("line", [{"response": ["no", "text"]}, {"eval_count": 10**400}, {"eval_duration": 10**400}])
+def test_a_line_of_another_shape_is_the_servers_fault(line: dict[str, object]) -> None:
     with pytest.raises(ModelServerError, match="unknown shape"):
-        read_line({"response": ["no", "text"]})
+        read_line(line)
