@@ -41,13 +41,14 @@ def exporter(
         from agents.exporter.exporter import Exporter  # noqa: PLC0415 - an extra
         from agents.exporter.pages import PATIENCE_SECONDS, pages_of  # noqa: PLC0415 - an extra
 
-        stop = asyncio.Event()
+        stop, broker = asyncio.Event(), chosen.broker
+        listening = Exporter(Client(broker, settings.topology), interval=settings.health_check_interval)
+        pages, options = pages_of(listening), "--host and --port"
         async with (
-            chosen.broker as broker,
-            Exporter(Client(broker, settings.topology), interval=settings.health_check_interval) as listening,
-            PageServer(
-                pages_of(listening), host, port, patience=PATIENCE_SECONDS, options="--host and --port"
-            ) as server,
+            # First: a port that is taken is to be known before anybody is bothered.
+            PageServer(pages, host, port, patience=PATIENCE_SECONDS, options=options) as server,
+            broker,
+            listening,
         ):
             with stopping_on_signals(stop.set):
                 out.print(f"metrics of {broker.description} are at {server.url}/metrics; Ctrl-C ends")

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.cli.shown_letters import plain
+from agents.fleet.endings import other_endings
 from agents.fleet.fleet import Fleet
 from bus.broker import ConsumerState, QueueInfo
 from schemas import AgentReport, BreakerReport, HostReport, PoolReport, Report
@@ -68,6 +69,7 @@ def _agents(reports: Sequence[AgentReport]) -> Iterator[Table | Text]:
         columns = ("state", "running", "waiting", "done", "failed", "p95 s")
         yield _table("AGENTS", columns, map(_agent, single))
     yield from _notes(f"{_place(report)}: {report.reason}" for report in single if report.reason)
+    yield from _notes(f"{_place(report)}: {others}" for report in single if (others := other_endings([report])))
     yield from _notes(_fold(still, count) for still, count in folded.items())
     idle = len(reports) - len(shown)
     told = "1 other agent takes tasks and holds none" if idle == 1 else f"{idle} other agents take tasks and hold none"
@@ -128,10 +130,9 @@ def _server_notes(fleet: Fleet) -> Iterator[str]:
 
 
 def _agent(report: AgentReport) -> Row:
-    failed = sum(count for status, count in report.results.items() if status != "completed")
     slow = "-" if report.seconds is None else f"{report.seconds.p95:.1f}"
-    done = str(report.results.get("completed", 0))
-    return _place(report), report.consumer, str(report.running), str(report.waiting), done, str(failed), slow
+    ended = (str(report.results.get(status, 0)) for status in ("completed", "failed"))
+    return _place(report), report.consumer, str(report.running), str(report.waiting), *ended, slow
 
 
 def _place(report: AgentReport) -> str:

@@ -4,13 +4,14 @@ import json
 import math
 import textwrap
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any, Final
 
 from agents.cli.shown_letters import json_of as json_of_letter
 from agents.cli.shown_letters import plain
 from agents.cli.shown_results import error_of, summary_of
 from agents.cli.since import moment_text
-from agents.cli.task_life import Place, TaskLife
+from agents.cli.task_life import Place, Replay, TaskLife
 from bus.held import HeldState
 from bus.letter import DeadLetter
 from schemas import AgentReport, EventKind, PastAttempt, TaskError, TaskEvent, TaskResult
@@ -39,6 +40,7 @@ def json_of(life: TaskLife) -> str:
         "event": None if life.event is None else life.event.model_dump(mode="json"),
         "place": None if life.place is None else _json_of_place(life.place),
         "queue": None if life.queue is None else {"ready": life.queue.ready, "consumers": life.queue.consumers},
+        "replay": None if life.replay is None else asdict(life.replay),
         "hosts": [report.model_dump(mode="json") for report in life.reports],
     }
     return json.dumps(told)
@@ -66,6 +68,8 @@ def _facts(life: TaskLife) -> Iterator[tuple[str, str]]:
         yield "now" if life.event is None else "", _of_place(life.place)
     if life.letter is not None:
         yield from _of_letter(life.letter, is_told=life.result is not None)
+    if life.replay is not None:
+        yield "replay", _of_replay(life.replay)
     if life.queue is not None:
         yield "queue", f"tasks that wait: {life.queue.ready}, consumers: {life.queue.consumers}"
     for report in life.reports:
@@ -112,6 +116,11 @@ def _of_letter(letter: DeadLetter, *, is_told: bool) -> Iterator[tuple[str, str]
     when = "" if letter.failed_at is None else f", {moment_text(letter.failed_at)}"
     yield "letter", f"a dead letter ({letter.reason}){where}{when}"
     yield "remedy", f"to have it done again: sutazai dlq replay --one {letter.task_id}"
+
+
+def _of_replay(replay: Replay) -> str:
+    where = f" on {replay.host}" if replay.host else ""
+    return f"{replay.status or 'at work'}{where}: see sutazai task {replay.task_id}"
 
 
 def _of_event(event: TaskEvent) -> str:

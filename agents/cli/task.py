@@ -29,8 +29,9 @@ def task(
 ) -> None:
     """Print the life of one task: its result with waits, attempts, model and tokens, or else where it is now.
 
-    Looks at the results of the last days and at the dead letters, then asks the hosts, for 2 s. A task that waits in a
-    queue is silent: with --agent that queue and its hosts are told instead. Exit code 5: nothing tells of it.
+    Looks at the results of the last hour, then of the last days, and at the dead letters, then asks the hosts, for 2 s.
+    A task that waits in a queue is silent: with --agent that queue and its hosts are told instead. Exit code 5: nothing
+    tells of it.
 
     Examples:
       sutazai task 62f8066c21b04a36972a1ec0625cc28c
@@ -46,7 +47,9 @@ def task(
     async def show() -> None:
         async with chosen.broker as broker:
             agents = [agent] if agent else await fleet(broker, chosen.settings)
-            life = await life_of(Client(broker, chosen.settings.topology), task_id, agent, agents)
+            with err.status("looking at the results") as status:
+                client = Client(broker, chosen.settings.topology)
+                life = await life_of(client, task_id, agent, agents, status.update)
         for line in [json_of(life)] if as_json else shown(life):
             out.print(line, markup=False)
         if not life.is_known:

@@ -2,26 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 
+from agents.cli.task_log import WITH_LETTER, Tell, logged
 from bus.broker import QueueInfo
 from bus.client import Client
 from bus.dead_letters import DeadLetters
 from bus.ending import end_tasks
-from bus.errors import LogUnavailable
 from bus.letter import Choice, DeadLetter
+from bus.replay import next_id
 from schemas import AgentReport, HeldTask, Report, ReportKind, TaskEvent, TaskResult, TaskStatus
-
-LOG_SPAN: Final = timedelta(days=8)
-"""More than the log of results keeps."""
 
 LISTEN_SECONDS: Final = 2.0
 """How long to listen for a task that has no result: hosts tell what they hold within 1.2 s."""
-
-_WITH_LETTER: Final = (TaskStatus.FAILED, TaskStatus.REJECTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +29,21 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Replay:
+    """The task that has taken the place of one that failed; `status` None while it runs on that host."""
+
+    task_id: str
+    host: str | None
+    status: TaskStatus | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TaskLife:
     """What is known of a task.
 
     `agent` is whose it is, if that is known or was given; `queue` and `reports`, the last of each host, are that
     agent's and there if nothing tells of the task itself. `has_log`: whether the broker keeps a log of results.
-    `event` and `place` are looked for where there is no result, until one of them is found.
+    `event` and `place` are looked for where there is no result, until one of them is found; `replay` where it failed.
     """
 
     task_id: str
@@ -51,6 +55,7 @@ class TaskLife:
     place: Place | None = None
     queue: QueueInfo | None = None
     reports: tuple[AgentReport, ...] = ()
+    replay: Replay | None = None
 
     @property
     def is_known(self) -> bool:
@@ -58,25 +63,30 @@ class TaskLife:
         return any(found is not None for found in (self.result, self.letter, self.event, self.place))
 
 
-async def life_of(client: Client, task_id: str, agent: str | None, fleet: Collection[str]) -> TaskLife:
+async def life_of(
+    client: Client, task_id: str, agent: str | None, fleet: Collection[str], tell: Tell = lambda _: None
+) -> TaskLife:
     """Find out what has become of a task; `fleet` are the agents whose dead letters are looked at if none is given.
 
     Looks at the log of results, then at the dead letters, then listens for a moment to what happens and to what hosts
-    hold.
+    hold. `tell` hears how far the look at the log has come.
     """
     # Listening comes first: what happens during the look at the log is not missed.
     async with (
         client.events(agent=agent, task_id=task_id) as events,
         client.reports(kind=ReportKind.AGENT) as reports,
     ):
-        result, has_log = await _logged(client, task_id, agent)
+        result, redone, has_log = await logged(client, task_id, agent, tell)
         whose = agent if result is None else result.agent
         letter = None
-        if result is None or result.status in _WITH_LETTER:
+        if result is None or result.status in WITH_LETTER:
             letter = await _letter(client, task_id, fleet if whose is None else [whose])
         if result is not None or letter is not None:
             named = whose if letter is None else letter.agent
-            return TaskLife(task_id, named, has_log, result, letter)
+            replay = None
+            if result is not None and result.status in WITH_LETTER and (redone or letter is None):
+                replay = await _replay(redone, reports, next_id(task_id), whose)
+            return TaskLife(task_id, named, has_log, result, letter, replay=replay)
         told: dict[str, AgentReport] = {}
         event, place = await _heard(events, reports, task_id, agent, told)
     found = event or place
@@ -86,16 +96,16 @@ async def life_of(client: Client, task_id: str, agent: str | None, fleet: Collec
     return TaskLife(task_id, agent, has_log, queue=queue, reports=tuple(report for _, report in sorted(told.items())))
 
 
-async def _logged(client: Client, task_id: str, agent: str | None) -> tuple[TaskResult | None, bool]:
-    """Return the task's result, if the log has it, and whether there is a log."""
-    try:
-        async with aclosing(client.replay(LOG_SPAN, agent=agent)) as results:
-            async for result in results:
-                if result.task_id == task_id:
-                    return result, True
-    except LogUnavailable:
-        return None, False
-    return None, True
+async def _replay(
+    result: TaskResult | None, reports: AsyncIterator[Report], task_id: str, agent: str | None
+) -> Replay | None:
+    """Return what has become of a replay: by its result, or by the host that tells within a moment that it holds it."""
+    if result is not None:
+        return Replay(task_id, result.host, result.status)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LISTEN_SECONDS):
+            return Replay(task_id, (await _place(reports, task_id, agent, {})).host)
+    return None
 
 
 async def _letter(client: Client, task_id: str, agents: Collection[str]) -> DeadLetter | None:

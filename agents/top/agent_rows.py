@@ -6,6 +6,7 @@ from typing import Final
 
 from agents.cli.since import moment_text
 from agents.core.operator_pause import is_by_operator
+from agents.fleet.endings import other_endings
 from agents.fleet.queues import AgentQueues
 from bus.broker import ConsumerState
 from schemas import AgentReport
@@ -64,8 +65,8 @@ class AgentRow:
 
     @property
     def failed(self) -> int:
-        """Tasks that ended in another way since the hosts started."""
-        return sum(sum(report.results.values()) for report in self.reports) - self.done
+        """Tasks that failed since the hosts started; what expired or was rejected or cancelled is in `details`."""
+        return sum(report.results.get("failed", 0) for report in self.reports)
 
     @property
     def retries(self) -> int:
@@ -98,8 +99,9 @@ class AgentRow:
         """What does not fit into columns: where it is, what it does there, and why."""
         told = (_place(report, state) for report, state in zip(self.reports, self.states, strict=True))
         last = max((report.last_delivery for report in self.reports if report.last_delivery), default=None)
-        came = f"; last task {moment_text(last)}" if last else ""
-        return f"{self.name}: {'; '.join(told)}{came}"
+        came = f"last task {moment_text(last)}" if last else ""
+        facts = (*told, came, other_endings(self.reports))
+        return f"{self.name}: {'; '.join(fact for fact in facts if fact)}"
 
 
 def agent_rows(

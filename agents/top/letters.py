@@ -54,11 +54,12 @@ class Letters(ModalScreen[None]):
         with Vertical(classes="frame") as frame:
             frame.border_title = f"dead letters of {self._agent}"
             frame.border_subtitle = "Enter opens  r does one again  Escape closes"
+            yield self._told  # above, where no message is laid over it
             yield self._grid
-            yield self._told
 
     def on_mount(self) -> None:
         """Begin to look."""
+        self._grid.focus()
         self.run_worker(self._look(), name="letters")
 
     async def action_open(self) -> None:

@@ -48,7 +48,8 @@ def test_without_the_extra_one_line_tells_what_to_install(cli: Cli, monkeypatch:
 
 
 def test_a_port_that_is_taken_ends_it_with_one_line(cli: Cli) -> None:
-    ran = cli("exporter", "--amqp-url", "memory://exporter", "--host", "256.0.0.1")
+    nobody = "amqp://127.0.0.1:9/"  # the port is looked at first
+    ran = cli("exporter", "--amqp-url", nobody, "--host", "256.0.0.1")
     assert ran.code == 2
     assert ran.sentence.startswith("error: nothing can listen on 256.0.0.1:9464: ")
 

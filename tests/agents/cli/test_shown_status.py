@@ -45,7 +45,7 @@ def shown(fleet: Fleet, **queues: QueueInfo) -> list[str]:
 
 def test_hosts_servers_busy_agents_and_queues_are_told() -> None:
     busy = agent(
-        "b", held=3, running=1, waiting=2, results={"completed": 9, "failed": 1, "expired": 1},
+        "b", held=3, running=1, waiting=2, results={"completed": 9, "failed": 1, "expired": 1, "cancelled": 3},
         seconds=HandlingSeconds(p50=1.0, p95=2.5),
     )  # fmt: skip
     fleet = fleet_of(HOST, BREAKER, POOL, agent("a"), busy, agent("c", consumer="lost"))
@@ -56,8 +56,9 @@ def test_hosts_servers_busy_agents_and_queues_are_told() -> None:
         "http://one (vm-1) open 1/2 4 8.2",
         "http://one (vm-1): failing since yesterday: it is gone",
         "AGENTS state running waiting done failed p95 s",
-        "b (vm-1) consuming 1 2 9 2 2.5",
+        "b (vm-1) consuming 1 2 9 1 2.5",
         "c (vm-1) lost 0 0 0 0 -",
+        "b (vm-1): also cancelled 3, expired 1",
         "1 other agent takes tasks and holds none",
         "QUEUES ready consumers",
         "b 7 1",

@@ -9,10 +9,14 @@ import pytest
 
 from agents import BaseAgentV2
 from bus.codec import encode_task
+from bus.dead_letters import DeadLetters, Replayed
+from bus.errors import PermanentError
 from schemas import TaskMessage
 from tests.support.agent_world import AgentWorld, Asker, Gate, Holder, agent_world
 from tests.support.command_line import Cli, Ran
+from tests.support.program import sutazai
 from tests.support.scripted_ollama import ScriptedOllama
+from tests.support.terminal import on_terminal
 from tests.support.waiting import wait_until
 
 
@@ -21,6 +25,19 @@ class Fragile(BaseAgentV2):
 
     async def process_task(self, task: TaskMessage) -> object:
         raise ValueError(f"no [/luck] with {task.prompt}")
+
+
+class Unlucky(Holder):
+    """Fails at what is no replay."""
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__(gate, "unlucky")
+
+    async def process_task(self, task: TaskMessage) -> dict[str, str]:
+        if not task.id.endswith("~1"):
+            self.gate.started.put_nowait(task.id)
+            raise PermanentError("no luck")
+        return await self.gate.hold(task)
 
 
 class Chatty(BaseAgentV2):
@@ -76,6 +93,33 @@ async def test_a_task_that_reached_no_agent_is_told_as_a_dead_letter(cli: Cli, v
         as_json = await told(cli, world, "lost", "--json")
     assert (ran.code, "no agent 'nobody' was known" in ran.out) == (0, True)
     assert json.loads(as_json.out)["letter"]["reason"] == "unrouted"
+
+
+async def test_a_task_that_was_replayed_names_the_one_that_it_is_now(cli: Cli, vhost_url: str) -> None:
+    gate = Gate()
+    async with agent_world(Unlucky(gate), amqp_url=vhost_url, health_check_interval=600) as world:
+        await world.client.ask("unlucky", "x", id="t-1", timeout=10)
+        letters = DeadLetters(world.client.broker, world.client.topology, ["unlucky"])
+        assert [type(done) async for done in letters.replay()] == [Replayed]
+        assert [await gate.next(), await gate.next()] == ["t-1", "t-1~1"]
+        at_work = await told(cli, world, "t-1")
+        async with world.client.results() as results:
+            gate.leave.set()
+            await anext(results)
+        done = await told(cli, world, "t-1")
+        as_json = await told(cli, world, "t-1", "--json")
+    assert "permanent" in at_work.out
+    assert re.search(r"^replay +at work on host-1: see sutazai task t-1~1$", at_work.out, re.MULTILINE)
+    assert re.search(r"^replay +completed on host-1: see sutazai task t-1~1$", done.out, re.MULTILINE)
+    assert json.loads(as_json.out)["replay"] == {"task_id": "t-1~1", "host": "host-1", "status": "completed"}
+
+
+async def test_on_a_terminal_it_is_told_how_far_the_look_at_the_log_has_come(vhost_url: str) -> None:
+    async with agent_world(Asker(name="asker"), amqp_url=vhost_url) as world:
+        await world.client.ask("asker", "Hi", id="order-1", timeout=10)
+        async with on_terminal(*sutazai("task", "order-1"), env={"AMQP_URL": vhost_url}) as shown:
+            await shown.shows("looking at the results")
+            await shown.shows("completed")
 
 
 async def test_a_task_at_work_is_told_by_its_latest_step(cli: Cli, vhost_url: str) -> None:

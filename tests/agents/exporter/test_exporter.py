@@ -1,11 +1,13 @@
 """The exporter beside real hosts: what happens in the fleet is on the page."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import pytest
+from structlog.testing import capture_logs
 
 from agents import BaseAgentV2
 from agents.exporter import exporter as exporter_module
@@ -155,6 +157,32 @@ async def test_the_queues_of_agents_whose_hosts_went_before_the_exporter_came_ar
             page = await until(exporter, clock, "sutazai_queue_ready", 1, agent="local")
     assert page("sutazai_queue_consumers", agent="local") == 0
     assert page("sutazai_tasks_total", agent="local", status="failed") == 0
+
+
+class MuteLogBroker(DeafBroker):
+    """Its control log never answers."""
+
+    async def read_log(self, name: str, since: datetime) -> AsyncGenerator[Message, None]:
+        """Say nothing."""
+        del name, since
+        await asyncio.Event().wait()
+        yield Message(b"")
+
+
+async def test_a_control_log_that_does_not_answer_is_given_up_and_all_else_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exporter_module, "LOOK_BACK_SECONDS", 0.01)
+    clock = FakeClock()
+    with capture_logs() as logged:
+        async with (
+            MuteLogBroker("exporter-mute") as broker,
+            Exporter(Client(broker), interval=60, clock=clock) as exporter,
+        ):
+            await broker.declare(Topology().shared())
+            await wait_until(lambda: "exporter.control_log_silent" in str(logged), what="the warning")
+            await until(exporter, clock, "sutazai_queue_unrouted", 0)
+            assert exporter.connected
 
 
 async def test_a_host_that_is_silent_for_three_intervals_leaves_the_page_and_its_agents_queues_stay() -> None:

@@ -30,6 +30,7 @@ def test_a_breaker_is_told_when_it_turns_and_where_it_is_open_already() -> None:
         "breaker http://s (a) open -> closed",
     ]
     assert lines(again) == ["breaker http://s (a) closed -> open: it is gone"]
+    assert len(lines(opened, opened)) == 1  # after a cut connection the last reports come twice
 
 
 def test_a_consumer_is_told_when_it_pauses_and_not_each_time_that_its_host_is_full() -> None:

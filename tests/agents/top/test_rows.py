@@ -27,14 +27,16 @@ def rows_of(
 
 
 def test_an_agent_on_two_hosts_is_one_row_of_sums() -> None:
+    results = {"completed": 4, "failed": 1, "expired": 3}
     seconds = [HandlingSeconds(p50=1, p95=p95) for p95 in (2.5, 4.5)]
     told = [
-        agent("x", host, held=3, running=1, retries=2, results={"completed": 4, "failed": 1}, seconds=span, model="m")
+        agent("x", host, held=3, running=1, retries=2, results=results, seconds=span, model="m")
         for host, span in zip("ab", seconds, strict=True)
     ]
     row = rows_of(*told, queues=AgentQueues(ready=7, consumers=2, dead=1))[0]
     assert (row.state, row.running, row.held, row.done, row.failed) == ("consuming", 2, 6, 8, 2)
     assert (row.retries, row.p95, row.models, row.ready, row.dead) == (4, 4.5, "m", 7, 1)
+    assert row.details == "x: consuming on a; consuming on b; also expired 6"
 
 
 def test_what_is_not_known_is_none() -> None:
