@@ -58,6 +58,16 @@ def nobody_answers() -> Alarm:
     return Alarm(Tone.WARN, "no host has answered", remedy)
 
 
+def namesakes(processes: Mapping[str, int]) -> list[Alarm]:
+    """Return an alarm for each name that several processes have; `processes` counts them by name."""
+    remedy = ": give each its own SUTAZAI_HOST_NAME"
+    return [
+        Alarm(Tone.WARN, f"{count} processes are called {name}", remedy)
+        for name, count in processes.items()
+        if count > 1
+    ]
+
+
 def _of_link(link: Link) -> Iterator[Alarm]:
     if link.state in (LinkState.CONNECTING, LinkState.CLOSED):
         more = f" {span_text(link.for_seconds)} ago, and tried again: all below is as it was then"

@@ -34,5 +34,4 @@ class LinkWatch:
                 self._was_away, self._back_at = now - self._since, now
             self._since = now
         self._state = state
-        is_news = self._was_away is not None and now - self._back_at < BACK_SECONDS
-        return Link(state, now - self._since, self._was_away if is_news else None)
+        return Link(state, now - self._since, self._was_away if now - self._back_at < BACK_SECONDS else None)

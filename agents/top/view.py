@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from agents.fleet.fleet import Fleet
 from agents.fleet.queues import QueueFigures
 from agents.top.agent_rows import AgentRow, agent_rows
-from agents.top.alarms import Alarm, Link, alarms, nobody_answers
+from agents.top.alarms import Alarm, Link, alarms, namesakes, nobody_answers
 from agents.top.figures import count_text, speed_text
 from agents.top.host_rows import HostRow, host_rows
 from agents.top.server_rows import ServerRow, server_rows
@@ -66,16 +66,18 @@ def view_of(
     silent: Collection[str],
     clock: Callable[[], float],
     *,
+    silent_after: float,
     is_late: bool,
 ) -> View:
     """Return the view of this moment.
 
-    `silent` are the hosts of which nothing has been heard for long; `is_late`: whoever is there should have answered.
+    `silent` are the hosts of which nothing has been heard for `silent_after` seconds; `is_late`: whoever is there
+    should have answered.
     """
     agents = agent_rows(fleet.reports(AgentReport), queues.agents, silent)
     servers = server_rows(fleet, speeds, clock)
     hosts = host_rows(fleet.reports(HostReport), fleet.ages(), silent)
-    found = alarms(link, hosts, servers, agents)
+    found = alarms(link, hosts, servers, agents) + namesakes(fleet.processes(within=silent_after))
     if is_late and not hosts:
         found.append(nobody_answers())
     return View(_totals(agents, servers, hosts, queues), tuple(found), tuple(agents), tuple(servers), tuple(hosts))

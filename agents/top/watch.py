@@ -118,6 +118,7 @@ class Watch:
             link,
             self._silent(now),
             self._clock,
+            silent_after=self._patience,
             is_late=now - self._began > PATIENCE_SECONDS,
         )
 
@@ -160,12 +161,15 @@ class Watch:
             return LinkState.CLOSED
         return self.client.broker.links["consuming"]
 
+    @property
+    def _patience(self) -> float:
+        return SILENT_INTERVALS * self._interval
+
     def _silent(self, now: float) -> frozenset[str]:
         since = self._link.heard_since
         if since is None:
             return frozenset()  # nobody can be heard, which is no fault of theirs
-        patience = SILENT_INTERVALS * self._interval
-        return frozenset(host for host, age in self._fleet.ages().items() if min(age, now - since) > patience)
+        return frozenset(host for host, age in self._fleet.ages().items() if min(age, now - since) > self._patience)
 
     def _let_go(self) -> None:
         """Forget the hosts that have said goodbye."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import sys
 from typing import Any
 
 import pytest
@@ -14,7 +15,6 @@ from bus.errors import PermanentError
 from schemas import TaskMessage
 from tests.support.agent_world import AgentWorld, Asker, Gate, Holder, agent_world
 from tests.support.command_line import Cli, Ran
-from tests.support.program import sutazai
 from tests.support.scripted_ollama import ScriptedOllama
 from tests.support.terminal import on_terminal
 from tests.support.waiting import wait_until
@@ -115,10 +115,12 @@ async def test_a_task_that_was_replayed_names_the_one_that_it_is_now(cli: Cli, v
 
 
 async def test_on_a_terminal_it_is_told_how_far_the_look_at_the_log_has_come(vhost_url: str) -> None:
+    often = "from agents.cli import main, task_log; task_log.TOLD_EACH = 1; main.main()"
     async with agent_world(Asker(name="asker"), amqp_url=vhost_url) as world:
         await world.client.ask("asker", "Hi", id="order-1", timeout=10)
-        async with on_terminal(*sutazai("task", "order-1"), env={"AMQP_URL": vhost_url}) as shown:
-            await shown.shows("looking at the results")
+        command = (sys.executable, "-c", often, "task", "order-1")
+        async with on_terminal(*command, env={"AMQP_URL": vhost_url}) as shown:
+            await shown.shows("results of the last hour: 1 read")
             await shown.shows("completed")
 
 

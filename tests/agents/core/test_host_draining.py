@@ -58,12 +58,13 @@ async def test_the_task_that_a_draining_host_works_on_is_found() -> None:
     assert (life.place.host, life.place.task.state) == ("host-1", "running")
 
 
-async def test_a_draining_host_is_resumed_by_nobody() -> None:
+async def test_a_draining_host_is_neither_resumed_nor_paused_and_takes_nothing() -> None:
     async with draining(SELDOM) as world:
-        for word in (PauseAgents(), ResumeAgents(), DrainHost(host="host-1")):
+        for word in (ResumeAgents(), PauseAgents(), DrainHost(host="host-1")):
             await say(world.client.broker, world.client.topology, word)
         await world.client.submit("holder", "2", id="late")
-        async with world.client.reports(kind=ReportKind.AGENT) as reports:
+        async with world.client.reports() as reports:
+            await heard(reports, HostReport)  # with which the round begins that was asked for last
             report = await heard(reports, AgentReport)
         assert isinstance(report, AgentReport)
-        assert (report.consumer, report.held) == ("paused", 1)
+        assert (report.consumer, report.reason, report.held) == ("paused", "stopping", 1)

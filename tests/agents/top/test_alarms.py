@@ -18,7 +18,7 @@ def view(*told: Report, link: Link = WELL, silent: frozenset[str] = frozenset(),
     for report in told:
         fleet.note(report)
     figures = QueueFigures({"x": AgentQueues(ready=3, consumers=1, dead=2)}, unrouted=1)
-    return view_of(fleet, figures, Speeds(1), link, silent, clock, is_late=is_late)
+    return view_of(fleet, figures, Speeds(1), link, silent, clock, silent_after=15, is_late=is_late)
 
 
 def alarms(*told: Report, link: Link = WELL, silent: frozenset[str] = frozenset()) -> list[str]:
@@ -41,6 +41,12 @@ def test_a_broken_server_a_lost_consumer_and_a_silent_host_are_told_before_what_
         "✗ consumer lost: x on b",
         "! breaker half open: s (b) is being probed",
         "! host b: publishing blocked",
+    ]
+
+
+def test_two_processes_of_one_name_are_told() -> None:
+    assert alarms(reports.host("a", process="one"), reports.host("a", process="two")) == [
+        "! 2 processes are called a: give each its own SUTAZAI_HOST_NAME"
     ]
 
 
@@ -80,6 +86,8 @@ def test_where_nobody_answers_that_is_said_once_somebody_should_have() -> None:
 
 
 def test_the_totals_are_those_of_reports_and_queues() -> None:
-    busy = reports.agent("x").model_copy(update={"running": 2, "held": 3, "results": {"completed": 5, "expired": 1}})
+    busy = reports.agent("x").model_copy(
+        update={"running": 2, "held": 3, "results": {"completed": 5, "failed": 1, "expired": 2}}
+    )
     totals = view(reports.host(), busy, reports.agent("y")).totals
     assert str(totals) == "hosts 1  agents 2  run 2  wait 3  done 5  fail 1  dead 2  0.0 tok/s  unrouted 1"

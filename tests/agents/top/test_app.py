@@ -137,8 +137,10 @@ async def test_busy_agents_come_first_and_other_orders_follow_by_a_key() -> None
         await world.client.submit("zzz", "y")
         await top.shows("sort: busy", "aaa", "wait 1")
         assert order_of(top, "aaa  ", "zzz  ") == ["zzz  ", "aaa  "]
+        await top.press("down")
+        await top.shows("aaa: consuming")
         await top.press("s")
-        await top.shows("sort: agent")
+        await top.shows("sort: agent", "aaa: consuming", "1/2")  # the chosen row has moved, and the cursor with it
         assert order_of(top, "aaa  ", "zzz  ") == ["aaa  ", "zzz  "]
         await top.press("S")
         await top.shows("sort: agent, reversed")

@@ -33,7 +33,7 @@ def test_a_pause_leaves_it_ready_and_is_told() -> None:
     assert verdict.why == "ready; 1 of 2 agents are paused: the model server does not answer"
 
 
-@pytest.mark.parametrize("stage", set(HostStage) - {HostStage.RUNNING})
+@pytest.mark.parametrize("stage", [stage for stage in HostStage if stage is not HostStage.RUNNING])
 def test_before_and_after_its_work_it_is_not(stage: HostStage) -> None:
     verdict = readiness(stage, UP, [TAKES])
     assert (verdict.is_good, verdict.why) == (False, f"the host is {stage.value.replace('_', ' ')}")
