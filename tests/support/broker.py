@@ -11,7 +11,6 @@ import asyncio
 import os
 import re
 import secrets
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -24,7 +23,7 @@ import aio_pika
 
 from bus.private_node import PrivateNode, PrivateNodeError, find_server
 from tests.support.broker_choice import AMQP_URL, MANAGEMENT_URL, SERVER, Source, sources
-from tests.support.debian import install_server
+from tests.support.debian import install, is_debian_root
 from tests.support.docker_engine import docker_answers, rabbitmq_container
 from tests.support.errors import NoBrokerError
 
@@ -92,7 +91,7 @@ def _offers(env: Mapping[str, str]) -> _Offers:
     return {
         "docker_answers": not env.get(AMQP_URL) and docker_answers(),
         "server_found": find_server() is not None,
-        "debian_root": os.geteuid() == 0 and shutil.which("apt-get") is not None,
+        "debian_root": is_debian_root(),
     }
 
 
@@ -115,7 +114,7 @@ def _on_machine(_env: Mapping[str, str], source: Source = Source.MACHINE) -> Ite
 
 @contextmanager
 def _from_debian(env: Mapping[str, str]) -> Iterator[Broker]:
-    install_server()
+    install("rabbitmq-server")
     with _on_machine(env, Source.DEBIAN) as broker:
         yield broker
 

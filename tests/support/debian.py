@@ -1,6 +1,7 @@
-"""Installs Debian's rabbitmq-server for the tests, without starting the system's broker."""
+"""Installs packages of Debian for the tests, without starting the daemons in them."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,15 +13,20 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 """Debian's packages ask this program before they start a daemon; 101 means they may not."""
 
 _UPDATE = ("apt-get", "update")
-_INSTALL = ("apt-get", "install", "-y", "--no-install-recommends", "rabbitmq-server")
+_INSTALL = ("apt-get", "-o", "DPkg::Lock::Timeout=300", "install", "-y", "--no-install-recommends")
 _APT_SECONDS = 600
 _LAST_LINES = 8
 
 
-def install_server(policy: Path = POLICY) -> None:
-    """Install rabbitmq-server, about 100 MB; raises NoBrokerError with apt's last lines if that fails."""
+def is_debian_root() -> bool:
+    """Whether packages can be installed here."""
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def install(package: str, policy: Path = POLICY) -> None:
+    """Install a package, such as rabbitmq-server, about 100 MB; raises NoBrokerError with apt's last lines."""
     with no_daemons(policy):
-        for command in (_UPDATE, _INSTALL):
+        for command in (_UPDATE, (*_INSTALL, package)):
             run_apt(command)
 
 

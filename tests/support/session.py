@@ -1,7 +1,6 @@
 """One RabbitMQ a test session: started before the first test that needs it, ended after the last."""
 
 import os
-import shutil
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 from bus.private_node import find_server
 from tests.support.broker import Broker, open_broker
 from tests.support.broker_choice import AMQP_URL, MANAGEMENT_URL, SERVER
-from tests.support.debian import install_server
+from tests.support.debian import install, is_debian_root
 from tests.support.errors import NoBrokerError
 
 _NO_BROKER = 69
@@ -62,8 +61,8 @@ def machine_server(config: pytest.Config) -> Path:
     """
     if os.environ.get(SERVER):
         return Path(os.environ[SERVER])
-    if find_server() is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        install_server()
+    if find_server() is None and is_debian_root():
+        install("rabbitmq-server")
     found = find_server()
     if found is None:
         config.option.cov_fail_under = 0
