@@ -119,7 +119,7 @@ class ScriptedOllama:
 
     async def arrivals(self, count: int) -> None:
         """Wait until so many more requests to a model have come."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):  # a program that asks may have to start first
             for _ in range(count):
                 await self.arrived.acquire()
 

@@ -83,7 +83,7 @@ async def test_an_alarm_is_seen_while_it_lasts_and_logged_with_its_length(node: 
     blocked, unblocked = told()
     assert (blocked["event"], blocked["log_level"]) == ("connection.blocked", "warning")
     assert "takes no publishes: memory or disk alarm" in blocked["reason"]
-    assert (unblocked["event"], unblocked["name"]) == ("connection.unblocked", blocked["name"])
+    assert (unblocked["event"], unblocked["connection"]) == ("connection.unblocked", blocked["connection"])
     assert 0 < unblocked["seconds"] < 30
 
 
