@@ -77,17 +77,34 @@ def words_of(error: BaseException | None) -> str:
 
 @contextlib.contextmanager
 def mapped_errors(doing: str) -> Iterator[None]:
-    """Turn what aio-pika raises during an operation into errors of the bus."""
+    """Turn what aio-pika raises during an operation into errors of the bus, and notice a cancellation that it drops.
+
+    It drops one that arrives in the moment in which its call completes: `asyncio.wait_for` of Python 3.11 does.
+    """
+    before = _cancellations()
     try:
         yield
     except asyncio.CancelledError as error:
         # aiormq cancels what waits on a dead connection; only a real cancellation is counted on the task.
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+        if _cancellations():
             raise
         raise bus_error(error, doing) from error
     except (*LOST, TimeoutError) as error:
+        _must_not_be_cancelled_since(before)
         raise bus_error(error, doing) from error
+    else:
+        _must_not_be_cancelled_since(before)
+
+
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
+
+
+def _must_not_be_cancelled_since(before: int) -> None:
+    # More than before: who cleans up after a cancellation may still ask the broker for things.
+    if _cancellations() > before:
+        raise asyncio.CancelledError
 
 
 def safe_url(url: str) -> str:

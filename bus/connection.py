@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from itertools import count
 from typing import Final, Self
 
-import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, UnderlayConnection
 from yarl import URL
@@ -20,6 +19,7 @@ from bus.amqp_errors import LOST, connect_error, mapped_errors
 from bus.broker import LinkState
 from bus.ending import end_tasks
 from bus.errors import BrokerUnreachable, ConnectError, ConnectionLost
+from bus.tidy_connection import TidyConnection
 
 log = structlog.get_logger(__name__)
 
@@ -268,7 +268,7 @@ async def _opened(url: URL, properties: Mapping[str, str]) -> AbstractConnection
 
     Else the library does that when the object is freed, be it after the end of the loop, which is then complained of.
     """
-    connection = aio_pika.Connection(url, client_properties=dict(properties))
+    connection = TidyConnection(url, client_properties=dict(properties))
     try:
         await connection.connect()
     except BaseException:

@@ -1,13 +1,13 @@
 """Logging in a program that sets up no structlog: text on standard error, as urgent as `logging` has it."""
 
 import logging
-import sys
 from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
 
 from bus.discretion import without_secrets
+from bus.standard_error import standard_error
 from bus.tracing import with_trace_ids
 
 
@@ -28,11 +28,11 @@ def configure_default_log() -> None:
             structlog.processors.format_exc_info,  # as Python prints it: without the values of variables
             without_secrets,
             structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+                colors=standard_error().isatty(), exception_formatter=structlog.dev.plain_traceback
             ),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
-        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
+        logger_factory=lambda *_: structlog.WriteLogger(standard_error()),
     )
 
 

@@ -92,6 +92,8 @@ class Listener(Generic[T]):
             await self._changed.wait()
 
     def _note_state(self, state: ConsumerState) -> None:
+        if state is ConsumerState.LOST:
+            log.warning("listener.lost", queue=self.queue)
         self._changed.set()
         if self._on_state is not None:
             self._on_state(state)

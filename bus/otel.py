@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
 
+import structlog
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, StatusCode, Tracer, TracerProvider
@@ -17,6 +18,8 @@ from bus.discretion import discreet
 from bus.retry import logged_text
 from bus.tracing import Attributes, Kind, Origin, Span, Tell
 from bus.version import VERSION
+
+log = structlog.get_logger(__name__)
 
 _W3C: Final = TraceContextTextMapPropagator()
 
@@ -58,13 +61,12 @@ class OtelSpan:
     def fail(self, kind: str, message: str) -> None:
         """See `bus.tracing.Span`."""
         self.note({ERROR_TYPE: kind})
-        self._span.set_status(StatusCode.ERROR, _writable(message)[:MESSAGE_KEPT])
+        self._span.set_status(StatusCode.ERROR, _told(message))
 
     def fail_by(self, error: BaseException) -> None:
         """Say that an error ended it, and record that, without its traceback."""
         # A traceback's last line is the error's whole text; the way through the code is in the log.
-        told = logged_text(error) if isinstance(error, Exception) else str(error)
-        kind, text = _kind_of(error), _writable(discreet(told))[:MESSAGE_KEPT]
+        kind, text = _kind_of(error), _told(logged_text(error) if isinstance(error, Exception) else str(error))
         self._span.add_event("exception", {"exception.type": type(error).__qualname__, "exception.message": text})
         self.fail(kind, text)
 
@@ -126,9 +128,23 @@ class OpenTelemetry:
         }
 
 
+_faults: Final[list[str]] = []
+
+
 def by_own_provider() -> OpenTelemetry | None:
-    """Return tracing by the provider that the program has set; None as long as it has set none."""
-    return None if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider) else _by_own_provider()
+    """Return tracing by the provider that the program has set; None as long as it has set none.
+
+    One that OTEL_PYTHON_TRACER_PROVIDER names and that cannot be loaded counts as none, after one warning.
+    """
+    if _faults:
+        return None
+    try:
+        provider = trace.get_tracer_provider()
+    except Exception as error:  # noqa: BLE001 - whatever loading it raises, tasks and lines of the log go on
+        _faults.append(str(error))  # first: the warning's own line asks for tracing
+        log.warning("tracing.off", reason=f"OTEL_PYTHON_TRACER_PROVIDER names none that can be loaded: {error!r}")
+        return None
+    return None if isinstance(provider, trace.ProxyTracerProvider) else _by_own_provider()
 
 
 @cache
@@ -148,6 +164,10 @@ def _value(value: object) -> Any:
         texts = [_writable(item) for item in value if isinstance(item, str)]
         return texts if len(texts) == len(value) else None
     return value if isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 2**63) else None
+
+
+def _told(text: str) -> str:
+    return _writable(discreet(text))[:MESSAGE_KEPT]
 
 
 def _writable(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
-from aio_pika.exceptions import ChannelInvalidStateError
+from aio_pika.exceptions import AMQPChannelError, ChannelInvalidStateError
 
 from bus.amqp_errors import mapped_errors, words_of
 from bus.broker import ConsumerState, OnState
@@ -149,6 +149,7 @@ class RabbitSubscription:
 
     async def close(self) -> None:
         """See `Subscription.close`."""
+        self._wanted = False  # or its end would look like a loss
         await end_tasks([self._supervisor, *self._requests])
         self._enter(ConsumerState.STOPPED)
 
@@ -213,15 +214,22 @@ class RabbitSubscription:
             except BusError as error:
                 lasted = asyncio.get_running_loop().time() - started
                 failures = 0 if lasted > STEADY_SECONDS else failures + 1
-                log.warning("consumer.lost", queue=self._queue, reason=str(error))
+                self._tell_loss(error)
                 await asyncio.sleep(back_off(failures))
             except Exception:
                 # Whatever it is: a consumer that nobody brings back would be silent.
                 log.exception("consumer.crashed", queue=self._queue)
                 await asyncio.sleep(STEADY_SECONDS)
 
+    def _tell_loss(self, error: BusError) -> None:
+        # Whoever follows the state tells of many losses in one line, but not why this channel alone was closed.
+        is_told = self._on_state is not None and self._state is ConsumerState.LOST
+        tell = log.debug if is_told and not isinstance(self._taken_by, AMQPChannelError) else log.warning
+        tell("consumer.lost", queue=self._queue, reason=str(error))
+
     async def _consume_on(self, channel: AbstractChannel) -> None:
         """Consume on one channel, with pauses, until the channel or the consumer is taken away."""
+        self._taken_by = None
         self._opened = datetime.now(UTC)
         await self._prepare()
         with mapped_errors(f"preparing to consume {self._queue!r}"):
@@ -265,7 +273,7 @@ class RabbitSubscription:
         with mapped_errors(f"pausing the consumer of {self._queue!r}"):
             async with asyncio.timeout(RPC_TIMEOUT_SECONDS):
                 await queue.cancel(tag)
-        log.info("consumer.paused", queue=self._queue, tag=tag)
+        log.debug("consumer.paused", queue=self._queue, tag=tag)
 
     async def _receive(self, incoming: AbstractIncomingMessage) -> None:
         # aiormq runs this in a task of the channel, which it cancels with the channel: no work may happen here.

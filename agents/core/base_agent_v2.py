@@ -246,11 +246,13 @@ class BaseAgentV2(TypedInput, Delegating, ModelUser):
         self.models.attach(pool)
 
     async def run_async(self) -> None:
-        """Run this agent alone in a host of its own, until it is stopped by a signal or cancelled."""
+        """Run this agent alone in a host of its own, with its pages, until it is stopped by a signal or cancelled."""
         from agents.core.host import Host  # noqa: PLC0415 - a host knows its agents; only this shorthand looks back
+        from agents.core.pages.host_pages import VARIABLES, open_pages  # noqa: PLC0415 - the pages know the host
 
+        host = Host([self], self.settings)
         with traced(self.settings, "sutazai"):
-            async with Host([self], self.settings) as host:
+            async with open_pages(host, VARIABLES), host:
                 await host.serve()
 
     def run(self) -> None:

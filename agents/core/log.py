@@ -2,13 +2,13 @@
 
 import contextlib
 import logging
-import sys
 from enum import StrEnum
 from typing import Final, TextIO
 
 import structlog
 
 from bus.discretion import without_secrets
+from bus.standard_error import standard_error
 from bus.tracing import with_trace_ids
 
 log = structlog.get_logger(__name__)
@@ -55,14 +55,19 @@ class Forwarding(logging.Handler):
     """Hands what goes through the standard library's logging on to structlog, so that one stream has one format."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Tell the record's text as an event of ours."""
+        """Tell the record's text as an event of ours.
+
+        Raises nothing: a library's bad line is no fault of the task that it stands in. Of such a line its text is told
+        as it stands in the code, without the arguments, which may be anything.
+        """
         level = next((step for step in _STEPS if record.levelno >= step), logging.DEBUG)
+        told: dict[str, object] = {"logger": record.name, "exc_info": record.exc_info}
         try:
-            message = record.getMessage()
-        except (TypeError, ValueError):  # arguments that do not fit their text
-            self.handleError(record)
-        else:
-            log.log(level, "program.logged", logger=record.name, message=message, exc_info=record.exc_info)
+            told["message"] = record.getMessage()
+        except Exception as error:  # noqa: BLE001 - arguments that do not fit their text, or cannot be told
+            text = record.msg if isinstance(record.msg, str) else type(record.msg).__qualname__
+            told |= {"message": text, "fault": type(error).__qualname__}
+        log.log(level, "program.logged", **told)
 
 
 def configure_logging(level: str = "INFO", style: LogFormat = LogFormat.AUTO) -> None:
@@ -75,27 +80,32 @@ def configure_logging(level: str = "INFO", style: LogFormat = LogFormat.AUTO) ->
     _forward_all(number)
     if logging.root.level < logging.WARNING:
         number = min(number, logging.root.level)
-    is_terminal = sys.stderr.isatty()
-    is_text = is_terminal if style is LogFormat.AUTO else style is LogFormat.TEXT
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            with_trace_ids,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="%H:%M:%S" if is_terminal else "iso", utc=not is_terminal),
-            structlog.processors.StackInfoRenderer(),
-            structlog.processors.format_exc_info,  # as Python prints it: without the values of variables
-            without_secrets,
-            _renderer(is_text=is_text, is_terminal=is_terminal),
-        ],
+        processors=_processors(style),
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=lambda *_: Listener(sys.stderr),
+        logger_factory=lambda *_: Listener(standard_error()),
         cache_logger_on_first_use=False,
     )
     for name in _SILENCED:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.DEBUG if number <= logging.DEBUG else logging.CRITICAL)
+
+
+def _processors(style: LogFormat) -> list[structlog.typing.Processor]:
+    is_terminal = standard_error().isatty()
+    is_text = is_terminal if style is LogFormat.AUTO else style is LogFormat.TEXT
+    has_people = is_text and is_terminal  # who know the day and their zone
+    return [
+        structlog.contextvars.merge_contextvars,
+        with_trace_ids,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S" if has_people else "iso", utc=not has_people),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,  # as Python prints it: without the values of variables
+        without_secrets,
+        _renderer(is_text=is_text, is_terminal=is_terminal),
+    ]
 
 
 def _renderer(*, is_text: bool, is_terminal: bool) -> structlog.typing.Processor:

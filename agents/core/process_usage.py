@@ -1,5 +1,6 @@
 """What this process uses of the machine."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,11 +30,14 @@ class ProcessUsage:
         self._cpu_clock = cpu_clock
         self._process = psutil.Process()
         self._since = self._last = self._now()
+        self._memory = 0
 
     @property
     def memory_bytes(self) -> int:
-        """Resident memory."""
-        return int(self._process.memory_info().rss)
+        """Resident memory; the last that could be read where none can, as without a free descriptor, and 0 before."""
+        with contextlib.suppress(psutil.Error, OSError):
+            self._memory = int(self._process.memory_info().rss)
+        return self._memory
 
     def cpu_percent(self) -> float:
         """Per cent of one core since an earlier reading: the last one that is at least a second old, or the first."""

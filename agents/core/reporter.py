@@ -10,12 +10,13 @@ import structlog
 
 from agents.core.base_agent_v2 import BaseAgentV2
 from agents.core.circuit_breaker import CircuitState
+from agents.core.consumer_log import ConsumerLog
 from agents.core.host_stage import HostStage
 from agents.core.model.server import ModelServer
 from agents.core.ollama_pool import OllamaConnectionPool
 from agents.core.report_drafts import ReportDrafts
+from agents.core.report_writer import ReportWriter, Written
 from bus.broker import Broker, ConsumerState
-from bus.codec import encode_report
 from bus.consumer import Consumer
 from bus.routing_keys import report_key
 from bus.topology import Topology
@@ -63,6 +64,8 @@ class Reporter:
         self._staff = staff
         self._interval = interval
         self._drafts = ReportDrafts(broker, host, pool, staff, max_held)
+        self._writer = ReportWriter()
+        self._consumer_log = ConsumerLog(host)
         self._answers: bool | None = None
         self._wanted, self._other_lane, self._is_full = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._needs_model = any(agent.needs_model for agent, _ in staff)
@@ -95,6 +98,7 @@ class Reporter:
                 (self._wanted, self._tell_all),
                 (self._other_lane, self._tell_pools),
                 (self._is_full, self._tell_host),
+                (self._consumer_log.has_news, self._consumer_log.tell),
             ):
                 group.create_task(self._whenever(event, tell), name=f"reports-on-events:{self._host}")
 
@@ -106,14 +110,11 @@ class Reporter:
             self._tell_answers(answers=answers)
         self._tell_all()
 
-    def reports(self) -> Iterator[tuple[str, Report]]:
-        """Yield all that there is to report now, with the name of the agent or host that each report comes from."""
-        yield self._host, self._drafts.host(self.stage)
-        for server in self._pool.servers:
-            yield self._host, self._drafts.breaker(server, None)
-            yield self._host, self._drafts.pool(server)
-        for agent, consumer in self._staff:
-            yield agent.name, self._drafts.agent(agent, consumer, ollama_healthy=bool(self._answers))
+    def reports(self) -> Iterator[Report]:
+        """Yield all that there is to report now, but what fails to be written."""
+        for _, written in self._all_written():
+            if written is not None:
+                yield written.report
 
     def health_of(self, agent: BaseAgentV2) -> dict[str, Any]:
         """Return an agent's health, given what the model server said at the last report."""
@@ -147,33 +148,55 @@ class Reporter:
         except TimeoutError:
             return False
 
+    def _all_written(self) -> Iterator[tuple[str, Written | None]]:
+        """Yield each report with the name of the agent or host that it comes from."""
+        yield self._host, self._write_host()
+        for server in self._pool.servers:
+            yield self._host, self._write_breaker(server, None)
+            yield self._host, self._write_pool(server)
+        for agent, consumer in self._staff:
+            yield agent.name, self._write_agent(agent, consumer)
+
+    def _write_host(self) -> Written | None:
+        return self._writer.write("the host", lambda: self._drafts.host(self.stage))
+
+    def _write_breaker(self, server: ModelServer, old: CircuitState | None) -> Written | None:
+        return self._writer.write(f"the breaker of {server.name}", lambda: self._drafts.breaker(server, old))
+
+    def _write_pool(self, server: ModelServer) -> Written | None:
+        return self._writer.write(f"the pool of {server.name}", lambda: self._drafts.pool(server))
+
+    def _write_agent(
+        self, agent: BaseAgentV2, consumer: Consumer, state: ConsumerState | None = None
+    ) -> Written | None:
+        def draft() -> Report:
+            report = self._drafts.agent(agent, consumer, ollama_healthy=bool(self._answers))
+            return report if state is None else report.model_copy(update={"consumer": state.value})
+
+        return self._writer.write(agent.name, draft)
+
     def _tell_all(self) -> None:
-        for reporter, report in self.reports():
-            self._announce(reporter, report)
+        for reporter, written in self._all_written():
+            self._announce(reporter, written)
 
     def _tell_host(self) -> None:
-        self._announce(self._host, self._drafts.host(self.stage))
+        self._announce(self._host, self._write_host())
 
     def _tell_transition(self, server: ModelServer, old: CircuitState, _new: CircuitState) -> None:
-        self._announce(self._host, self._drafts.breaker(server, old))
+        self._announce(self._host, self._write_breaker(server, old))
 
     def _tell_pools(self) -> None:
         for server in self._pool.servers:
             self._tell_pool(server)
 
     def _tell_pool(self, server: ModelServer) -> None:
-        self._announce(self._host, self._drafts.pool(server))
+        self._announce(self._host, self._write_pool(server))
 
     def _tell_consumer(self, agent: BaseAgentV2, consumer: Consumer, state: ConsumerState) -> None:
-        # Starts, pauses and stops are the host's, which tells them once for all its agents.
-        tell = log.warning if state is ConsumerState.LOST else log.info if consumer.losses else log.debug
-        tell("agent.consumer", agent=agent.name, state=state.value, losses=consumer.losses)
-        try:
-            report = self._drafts.agent(agent, consumer, ollama_healthy=bool(self._answers))
-            self._announce(agent.name, report.model_copy(update={"consumer": state.value}))
-        except Exception:
-            # An agent may bring a `health` of its own. Its fault must not end the consumer that calls this.
-            log.exception("report.failed", agent=agent.name)
+        self._consumer_log.note(agent.name, state, consumer.losses)
+        self._announce(agent.name, self._write_agent(agent, consumer, state))
 
-    def _announce(self, reporter: str, report: Report) -> None:
-        self._broker.announce(self._topology.metrics, report_key(reporter, report.kind), encode_report(report))
+    def _announce(self, reporter: str, written: Written | None) -> None:
+        if written is not None:
+            key = report_key(reporter, written.report.kind)
+            self._broker.announce(self._topology.metrics, key, written.message)

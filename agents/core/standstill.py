@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -25,13 +26,18 @@ class Standstills:
         self._client = client
         self._clock = clock
         self._told: dict[str, tuple[bool, float]] = {}
+        self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def has(self, agent: str) -> bool:
-        """Return whether every host with this agent has paused it; no if nobody says so within two seconds."""
-        verdict, until = self._told.get(agent, (False, float("-inf")))
-        if self._clock() > until:
-            verdict = await self._look(agent)
-            self._told[agent] = verdict, self._clock() + KEPT_SECONDS
+        """Return whether every host with this agent has paused it; no if nobody says so within two seconds.
+
+        Who asks while another one looks waits for that answer, and looks only if the other is cancelled.
+        """
+        async with self._asking[agent]:
+            verdict, until = self._told.get(agent, (False, float("-inf")))
+            if self._clock() > until:
+                verdict = await self._look(agent)
+                self._told[agent] = verdict, self._clock() + KEPT_SECONDS
         return verdict
 
     async def _look(self, agent: str) -> bool:

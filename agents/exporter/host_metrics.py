@@ -33,7 +33,7 @@ class HostMetrics:
 
     def page(self) -> bytes:
         """Return all metrics in Prometheus's text format."""
-        for _, report in self._reporter.reports():
+        for report in self._reporter.reports():
             self._fleet.note(report)
         return generate_latest(self._registry)
 

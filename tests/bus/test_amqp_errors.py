@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 
 import pytest
 from aio_pika import exceptions
@@ -48,7 +49,7 @@ async def test_each_error_of_the_library_has_one_of_ours(
     assert caught.value.__cause__ is raised
 
 
-def test_an_error_of_somebody_else_passes() -> None:
+async def test_an_error_of_somebody_else_passes() -> None:
     with pytest.raises(KeyError), mapped_errors("working"):
         raise KeyError("x")
     with pytest.raises(KeyError):
@@ -65,6 +66,39 @@ async def test_a_real_cancellation_passes() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+@pytest.mark.parametrize("then", [None, exceptions.ChannelClosed()])
+async def test_a_cancellation_that_the_library_drops_is_noticed(then: Exception | None) -> None:
+    async def library_call() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        if then is not None:
+            raise then
+
+    async def work() -> None:
+        with mapped_errors("working"):
+            await library_call()
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_who_cleans_up_after_a_cancellation_may_still_work() -> None:
+    async def work() -> str:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        with mapped_errors("cleaning up"):
+            await asyncio.sleep(0)
+        return "clean"
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    assert await task == "clean"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 
 import asyncio
 import math
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -66,6 +69,12 @@ def test_a_child_that_fails_and_is_forgiven_fails_no_parent() -> None:
     assert (child.is_error, child.parent) == (True, parent.id)
 
 
+def test_the_status_of_a_span_tells_no_secret_and_no_input() -> None:
+    with spans_seen() as spans, tracing().span("work", Kind.CONSUMER, dict):
+        tracing().current.fail("bug", "[input_value='why?', input_type=str] at amqp://me:secret@host/")
+    assert spans.one("work").status == "[input_value=***, input_type=str] at amqp://***@host/"
+
+
 @given(st.dictionaries(TEXT, ATTRIBUTE | TEXT), TEXT)
 def test_whatever_a_span_is_told_it_can_be_exported(attributes: dict[str, object], text: str) -> None:
     exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
@@ -89,6 +98,25 @@ def test_a_wait_begins_in_the_past_and_not_before_there_was_time() -> None:
         tracing().begin("early", dict, start=datetime(1, 1, 1, tzinfo=UTC)).end()
     assert spans.one("wait").start == began.timestamp()
     assert spans.one("early").start == 0
+
+
+BAD_PROVIDER = """
+from opentelemetry import trace
+from bus.tracing import Untraced, tracing
+import structlog
+makers = [tracing() for _ in range(3)]
+structlog.get_logger("x").warning("connection.lost")
+print([type(maker) is Untraced for maker in makers])
+"""
+
+
+def test_a_provider_that_a_variable_names_and_nobody_has_is_one_warning() -> None:
+    environ = {**os.environ, "OTEL_PYTHON_TRACER_PROVIDER": "nonsense"}
+    program = (sys.executable, "-c", f"import bus\n{BAD_PROVIDER}")
+    ended = subprocess.run(program, env=environ, capture_output=True, text=True, check=True, timeout=50)
+    assert ended.stdout == "[True, True, True]\n"
+    assert ended.stderr.count("tracing.off") == 1
+    assert "connection.lost" in ended.stderr
 
 
 def test_names_are_those_of_the_conventions_or_begin_with_our_own() -> None:

@@ -97,7 +97,7 @@ def test_the_files_of_the_seam_alone_import_opentelemetry() -> None:
     found = {path for path in sources if re.search(r"^\s*(from|import) opentelemetry", path.read_text(), re.MULTILINE)}
     seam = [
         root / "bus/otel.py",
-        *(root / "agents/core/tracing" / f"{n}.py" for n in ("export", "otlp_file", "watched")),
+        *(root / "agents/core/tracing" / f"{n}.py" for n in ("batches", "export", "otlp_file", "provider", "watched")),
     ]
     assert found == set(seam)
 

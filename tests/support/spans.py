@@ -30,6 +30,7 @@ class Seen:
     is_error: bool
     events: tuple[tuple[str, dict[str, Any]], ...] = ()
     service: str = ""
+    status: str = ""
 
 
 class Spans:
@@ -126,5 +127,6 @@ def _seen(span: ReadableSpan) -> Seen:
         start=span.start_time / 1e9,
         end=span.end_time / 1e9,
         is_error=not span.status.is_ok and not span.status.is_unset,
+        status=span.status.description or "",
         events=tuple((event.name, dict(event.attributes or {})) for event in span.events),
     )

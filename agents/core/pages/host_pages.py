@@ -21,12 +21,18 @@ log = structlog.get_logger(__name__)
 PATIENCE_SECONDS: Final = 3.0
 """An event loop that does not come round for so long is blocked: a probe is told so, and had better wait longer."""
 
+OPTIONS: Final = "--health-address and --health-port"
+
+VARIABLES: Final = "SUTAZAI_HEALTH_ADDRESS and SUTAZAI_HEALTH_PORT"
+"""What chooses the same for an agent's own program."""
+
 
 @asynccontextmanager
-async def open_pages(host: Host) -> AsyncIterator[str | None]:
+async def open_pages(host: Host, options: str = OPTIONS) -> AsyncIterator[str | None]:
     """Serve a host's pages within the block, where its settings name a port; yield their address without a path.
 
     To be opened before the host is: its start may take minutes, and whoever watches it wants to know that it lives.
+    `options` are those that choose address and port, for the error's sentence.
 
     Raises:
         SettingsError: nothing can listen there.
@@ -35,7 +41,6 @@ async def open_pages(host: Host) -> AsyncIterator[str | None]:
     if port is None:
         yield None
         return
-    options = "--health-address and --health-port"
     async with PageServer(pages_of(host), address, port, patience=PATIENCE_SECONDS, options=options) as server:
         log.info("pages.open", host=host.name, url=server.url)
         yield server.url

@@ -5,25 +5,19 @@ The threads answer also while the loop is blocked, and then say so: that is what
 
 import asyncio
 import socket
-import sys
 import threading
-from collections.abc import Callable, Mapping
-from concurrent.futures import CancelledError
+from collections.abc import Mapping
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import TCPServer
-from typing import Final, Self
-from urllib.parse import urlsplit
+from typing import Self
 
 import structlog
 
 from agents.core.pages.answer import Answer, Page, sentence
+from agents.core.pages.http_server import HttpServer
 from agents.core.settings import SettingsError
 
 log = structlog.get_logger(__name__)
-
-POLL_SECONDS: Final = 0.1
-"""How soon the server notes that it is to end."""
 
 
 class PageServer:
@@ -47,16 +41,14 @@ class PageServer:
         """
         self._loop = asyncio.get_running_loop()
         self._server = self._listening()
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(POLL_SECONDS,), name="pages", daemon=True
-        )
+        self._thread = threading.Thread(target=self._server.run, name="pages", daemon=True)
         self._thread.start()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        await asyncio.to_thread(self._server.shutdown)
-        self._server.server_close()
-        await asyncio.to_thread(self._thread.join)
+        # Not in the loop's own threads: handlers that hang there would hold up the end of the process.
+        with ThreadPoolExecutor(1, "pages-end") as own:
+            await self._loop.run_in_executor(own, self._end)
 
     @property
     def url(self) -> str:
@@ -64,14 +56,19 @@ class PageServer:
         host = self._address[0]
         return f"http://{f'[{host}]' if ':' in host else host}:{self._server.server_address[1]}"
 
-    def _listening(self) -> "_Server":
+    def _end(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+
+    def _listening(self) -> HttpServer:
         host, port = self._address
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-            return _Server(found[0][0], self._address, self._answer)
-        except OSError as error:
+            return HttpServer(found[0][0], self._address, self._answer, self._patience)
+        except (OSError, UnicodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "no host can have such a name"
             raise SettingsError(
-                f"nothing can listen on {host}:{port}: {error.strerror}; choose others with {self._options}"
+                f"nothing can listen on {host}:{port}: {why}; choose others with {self._options}"
             ) from error
 
     def _answer(self, path: str) -> Answer:
@@ -89,48 +86,3 @@ class PageServer:
         except Exception:
             log.exception("page.failed", path=path)
             return sentence("a fault of the page; the log tells it", HTTPStatus.INTERNAL_SERVER_ERROR)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """Logs no requests, and waits for no client for ever."""
-
-    timeout = 30
-    server_version = "sutazai"
-    sys_version = ""
-    server: "_Server"
-
-    def do_GET(self) -> None:
-        """Reply."""
-        self.wfile.write(self._begin().body)
-
-    def do_HEAD(self) -> None:
-        """Reply without the body, as some load balancers ask."""
-        self._begin()
-
-    def _begin(self) -> Answer:
-        answer = self.server.answer(urlsplit(self.path).path)
-        self.send_response(answer.status)
-        self.send_header("Content-Type", answer.content_type)
-        self.send_header("Content-Length", str(len(answer.body)))
-        self.end_headers()
-        return answer
-
-    def log_message(self, *_: object) -> None:
-        """Log nothing: a request every few seconds is no news."""
-
-
-class _Server(ThreadingHTTPServer):
-    """Its threads end with the process; none is waited for."""
-
-    def __init__(self, family: int, address: tuple[str, int], answer: Callable[[str], Answer]) -> None:
-        self.address_family = family
-        self.answer = answer
-        super().__init__(address, _Handler)
-
-    def server_bind(self) -> None:
-        """Bind, and ask no name server for this machine's name as http.server does: that may take long."""
-        TCPServer.server_bind(self)
-
-    def handle_error(self, *_: object) -> None:
-        """A client that has gone is no news either."""
-        log.debug("page.unsent", error=repr(sys.exc_info()[1]))

@@ -12,6 +12,12 @@ ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_EN
 DEFAULT_ENDPOINT: Final = "http://localhost:4318"
 """OTLP over HTTP, as every collector listens by default."""
 
+PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+"""How OTLP goes, in OpenTelemetry's own variables; the first one wins."""
+
+PROTOCOL: Final = "http/protobuf"
+"""How ours does."""
+
 
 class Exporter(StrEnum):
     """Who takes the spans."""
@@ -56,6 +62,20 @@ def choice_of(setting: str | None, environ: Mapping[str, str]) -> Choice | None:
     if not ours:
         raise ExporterUnknown(f"OTEL_TRACES_EXPORTER = {','.join(named)!r} is none of otlp, console and none")
     return Choice(Exporter(ours[0]), is_own=False)
+
+
+def ignored_by(choice: Choice, environ: Mapping[str, str]) -> list[str]:
+    """Return what OpenTelemetry's variables ask for and this product does not do, each as a sentence."""
+    named = environ.get("OTEL_TRACES_EXPORTER", "")
+    ignored = []
+    if not choice.is_own and "," in named:
+        ignored.append(f"OTEL_TRACES_EXPORTER = {named!r} names several: spans go to one, {choice.exporter.value}")
+    variable = next((name for name in PROTOCOLS if environ.get(name)), None)
+    if choice.exporter is Exporter.OTLP and variable is not None and environ[variable].strip() != PROTOCOL:
+        ignored.append(
+            f"{variable} = {environ[variable]!r}: spans go by {PROTOCOL}, for which collectors listen on port 4318"
+        )
+    return ignored
 
 
 def endpoint_of(environ: Mapping[str, str]) -> str:

@@ -1,55 +1,60 @@
 """OpenTelemetry's SDK, set up: a provider, its resource, its exporter, and an end that does not take for ever."""
 
 import os
-import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import structlog
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExporter
 
 from agents.core.bare_urls import without_credentials
 from agents.core.settings import SettingsError
+from agents.core.tracing.batches import Batches
 from agents.core.tracing.choice import Choice, Exporter, endpoint_of
 from agents.core.tracing.otlp_file import OtlpFile
-from agents.core.tracing.watched import WatchedExporter
+from agents.core.tracing.provider import ProcessProvider
 from agents.core.version import VERSION
 from bus.otel import OpenTelemetry, product_tracer
+from bus.standard_error import standard_error
 from bus.tracing import using
 
 log = structlog.get_logger(__name__)
 
-END_SECONDS: Final = 3.0
-"""What the last spans get to be exported in. An exporter that cannot reach its collector would try for ten."""
 
-
-@contextmanager
-def exporting(choice: Choice, service: str, instance: str) -> Iterator[None]:
-    """Have a provider for the block, which exports where `choice` says; see `agents.core.tracing.traced`.
+def exporting(choice: Choice, service: str, instance: str) -> AbstractContextManager[None]:
+    """Return a block in which this process exports as `choice` says; see `agents.core.tracing.traced`.
 
     Raises:
         SettingsError: the file cannot be written.
+        Exception: whatever OpenTelemetry raises where one of its variables is wrong.
     """
-    if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+    found = trace.get_tracer_provider()
+    if not isinstance(found, trace.ProxyTracerProvider | ProcessProvider):
         log.info("tracing.provider_kept", reason="the program has set a provider of its own")
-        yield
-        return
+        return nullcontext()
+    provider = found if isinstance(found, ProcessProvider) else ProcessProvider(resource_of(service, instance))
     exporter, to = _exporter(choice)
-    provider = TracerProvider(resource=resource_of(service, instance), shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(WatchedExporter(exporter, to)))
-    trace.set_tracer_provider(provider)  # for what agents trace by themselves
-    log.info("tracing.started", exporter=choice.exporter.value, to=to)
     try:
-        with using(OpenTelemetry(product_tracer(provider))):
+        batches = Batches(exporter, to)
+    except ValueError:
+        exporter.shutdown()
+        raise
+    if provider is not found:
+        trace.set_tracer_provider(provider)  # for what agents trace by themselves
+    log.info("tracing.started", exporter=choice.exporter.value, to=to)
+    return _leading(provider, batches)
+
+
+@contextmanager
+def _leading(provider: ProcessProvider, batches: Batches) -> Iterator[None]:
+    try:
+        with provider.leading_to(batches), using(OpenTelemetry(product_tracer(provider))):
             yield
     finally:
-        _shut_down(provider, to)
+        batches.end()
 
 
 def resource_of(service: str, instance: str) -> Resource:
@@ -63,7 +68,9 @@ def _exporter(choice: Choice) -> tuple[SpanExporter, str]:
     if choice.exporter is Exporter.OTLP:
         return OTLPSpanExporter(), without_credentials(endpoint_of(os.environ))
     if choice.path is None:
-        return ConsoleSpanExporter(out=sys.stderr, formatter=lambda span: f"{span.to_json(indent=None)}\n"), "stderr"
+        return ConsoleSpanExporter(
+            out=standard_error(), formatter=lambda span: f"{span.to_json(indent=None)}\n"
+        ), "stderr"
     try:
         return OtlpFile(choice.path), str(choice.path)
     except OSError as error:
@@ -71,12 +78,3 @@ def _exporter(choice: Choice) -> tuple[SpanExporter, str]:
             f"setting tracing = 'file:{choice.path}': it cannot be written ({error.strerror}): name a file in a folder "
             "that exists"
         ) from error
-
-
-def _shut_down(provider: TracerProvider, to: str) -> None:
-    # In a thread that nobody waits for in the end: shutting down has no limit of its own.
-    ending = threading.Thread(target=provider.shutdown, name="tracing:end", daemon=True)
-    ending.start()
-    ending.join(END_SECONDS)
-    if ending.is_alive():
-        log.warning("tracing.spans_lost", to=to, seconds=END_SECONDS)

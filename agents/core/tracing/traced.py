@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import structlog
 
-from agents.core.settings import Settings
-from agents.core.tracing.choice import Choice, ExporterUnknown, choice_of
+from agents.core.settings import Settings, SettingsError
+from agents.core.tracing.choice import ExporterUnknown, choice_of, ignored_by
 from agents.core.tracing.extra import ExtraMissingError, require_extra
 
 log = structlog.get_logger(__name__)
@@ -18,36 +18,42 @@ def traced(settings: Settings, service: str) -> Iterator[None]:
     """Export the spans of this process for the block, if the settings or OpenTelemetry's variables ask for that.
 
     `service` is the name it has in traces, unless OTEL_SERVICE_NAME gives another. A program that has set a provider
-    of its own keeps it. Leaving the block takes three seconds at most, whatever has become of the collector.
+    of its own keeps it. Of two blocks at the same time, all spans go where the one entered last says, until that ends.
+    Leaving the block takes three seconds at most, whatever has become of the collector.
 
     Raises:
         ExtraMissingError: our own setting asks for it, and the extra is not installed. Where only the variables do,
-            that is a warning: they are meant for all programs of a machine.
+            that is a warning: they are meant for all programs of a machine. So it is where one of them is wrong.
         SettingsError: the file cannot be written.
     """
-    with _exporting(_wanted(settings), settings, service):
+    with _set_up(settings, service):
         yield
 
 
-def _wanted(settings: Settings) -> Choice | None:
+def _set_up(settings: Settings, service: str) -> AbstractContextManager[None]:
     try:
-        choice = choice_of(settings.tracing, os.environ)
-        if choice is not None:
-            require_extra()
-    except ExporterUnknown as error:
-        log.warning("tracing.off", reason=str(error))
-        return None
+        return _as_chosen(settings, service)
     except ExtraMissingError as error:
         if settings.tracing is not None:
             raise
-        log.warning("tracing.off", reason=str(error))
-        return None
-    return choice
+        reason = str(error)
+    except SettingsError:
+        raise
+    except ExporterUnknown as error:
+        reason = str(error)
+    except Exception as error:  # noqa: BLE001 - at a wrong variable of its own the SDK raises what it likes
+        reason = f"OpenTelemetry cannot be set up: {error!r}"
+    log.warning("tracing.off", reason=reason)
+    return nullcontext()
 
 
-def _exporting(choice: Choice | None, settings: Settings, service: str) -> AbstractContextManager[None]:
+def _as_chosen(settings: Settings, service: str) -> AbstractContextManager[None]:
+    choice = choice_of(settings.tracing, os.environ)
     if choice is None:
         return nullcontext()
+    require_extra()
     from agents.core.tracing.export import exporting  # noqa: PLC0415 - an extra
 
+    for reason in ignored_by(choice, os.environ):
+        log.warning("tracing.ignored", reason=reason)
     return exporting(choice, service, settings.host_name)

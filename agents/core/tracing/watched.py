@@ -10,16 +10,26 @@ log = structlog.get_logger(__name__)
 
 
 class WatchedExporter(SpanExporter):
-    """Passes everything on. The first failure in a row is a warning, and the success after it is told too."""
+    """Passes everything on. The first failure in a row is a warning, and the success after it is told too.
+
+    `begun` and `ended` count the spans that it was given to export, and those of them that it is done with.
+    """
 
     def __init__(self, exporter: SpanExporter, to: str) -> None:
         """`to` says in the log where the spans should go."""
         self._exporter = exporter
         self._to = to
         self._lost = 0
+        self.begun = self.ended = 0
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Export a batch. What fails is lost: tasks matter more than the spans about them."""
+        self.begun += len(spans)
+        result = self._export(spans)
+        self.ended += len(spans)
+        return result
+
+    def _export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         try:
             result = self._exporter.export(spans)
         except Exception as error:  # noqa: BLE001 - whatever an exporter raises, the next batch may go through

@@ -1,9 +1,11 @@
 """One stream of lines with one format: ours, and those of the standard library's logging."""
 
 import asyncio
+import json
 import logging
 import subprocess
 import sys
+from datetime import UTC, datetime
 from io import StringIO
 
 import pytest
@@ -45,7 +47,9 @@ def test_json_may_be_asked_for_on_a_terminal(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(sys, "stderr", terminal)
     configure_logging("info", LogFormat.JSON)
     structlog.get_logger("x").info("host.started")
-    assert terminal.getvalue().startswith('{"event": "host.started"')
+    line = json.loads(terminal.getvalue())
+    assert line["event"] == "host.started"
+    assert datetime.fromisoformat(line["timestamp"]).tzinfo == UTC
 
 
 def test_what_goes_through_logging_has_the_same_format_and_level() -> None:
@@ -67,10 +71,28 @@ def test_what_goes_through_logging_has_the_same_format_and_level() -> None:
     assert lines.read_all()[-1]["exception"].endswith("'broken'")
 
 
-def test_a_record_with_wrong_arguments_breaks_nothing() -> None:
+class Untellable:
+    def __str__(self) -> str:
+        raise RuntimeError("secret")
+
+
+@pytest.mark.parametrize(
+    ("text", "argument", "told", "fault"),
+    [
+        ("%d things", "secret", "%d things", "TypeError"),
+        ("%(name)s of %(size)d", {"secret": 1}, "%(name)s of %(size)d", "KeyError"),
+        ("got %s", Untellable(), "got %s", "RuntimeError"),
+        (Untellable(), "secret", "Untellable", "RuntimeError"),
+    ],
+)
+def test_a_record_that_cannot_be_told_breaks_nothing_and_is_told_without_its_arguments(
+    text: str, argument: object, told: str, fault: str
+) -> None:
     with logged("info") as lines:
-        logging.getLogger("their.library").info("%d things", "no number")
-    assert "Logging error" in lines.getvalue()
+        logging.getLogger("their.library").warning(text, argument)
+    (line,) = lines.of("program.logged")
+    assert (line["message"], line["fault"], line["level"]) == (told, fault, "warning")
+    assert "secret" not in lines.getvalue()
 
 
 def test_libraries_that_write_passwords_and_prompts_never_speak() -> None:

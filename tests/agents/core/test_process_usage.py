@@ -1,4 +1,8 @@
+import errno
 import time
+
+import psutil
+import pytest
 
 from agents.core.process_usage import ProcessUsage
 from tests.support.clock import FakeClock
@@ -35,3 +39,14 @@ def test_a_reading_right_after_another_ones_still_covers_the_time_before() -> No
     assert usage.cpu_percent() == 49.2
     clock.now = 40.0
     assert usage.cpu_percent() == 0
+
+
+@pytest.mark.parametrize("error", [psutil.AccessDenied(1), OSError(errno.EMFILE, "Too many open files")])
+def test_memory_that_cannot_be_read_is_what_it_was_last(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_process: psutil.Process) -> None:
+        raise error
+
+    usage, fresh = ProcessUsage(), ProcessUsage()
+    last = usage.memory_bytes
+    monkeypatch.setattr(psutil.Process, "memory_info", fail)
+    assert (usage.memory_bytes, fresh.memory_bytes) == (last, 0)

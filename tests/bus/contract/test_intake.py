@@ -153,6 +153,7 @@ async def test_an_agent_that_holds_all_it_may_gives_up_one_for_its_own_critical_
         assert (await host.gate.next()).task.id == critical.id
 
 
+@pytest.mark.timeout(120)  # two whole hosts at work
 @pytest.mark.classic_queues("the places in the queue differ there")
 async def test_two_hosts_share_one_task_for_each_of_their_131_agents(world: World) -> None:
     await declare(world, FLEET)

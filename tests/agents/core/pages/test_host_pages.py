@@ -1,6 +1,7 @@
 """The pages of real hosts: what probes and Prometheus see of them."""
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,8 +14,10 @@ import pytest
 from agents import BaseAgentV2
 from agents.core.host import Host
 from agents.core.pages.host_pages import open_pages
+from agents.core.settings import SettingsError
 from agents.exporter.exporter import Exporter
 from agents.exporter.host_metrics import HostMetrics
+from bus.node_layout import free_ports
 from schemas import TaskMessage, TaskResult, TaskStatus
 from tests.support.agent_world import (
     Asker,
@@ -102,12 +105,15 @@ async def _has_status(http: httpx.AsyncClient, ready: int) -> bool:
     return (await probes(http))[1] == ready
 
 
-async def test_a_host_that_has_lost_a_watch_is_not_alive() -> None:
-    class Ill(Asker):
-        def health(self, *_args: object, **_named: object) -> dict[str, Any]:
-            raise ValueError("a bug in a report")
+async def test_a_host_that_has_lost_a_watch_is_not_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail() -> bool:
+        raise ValueError("a bug in the pool")
 
-    async with agent_world(Ill(name="ill"), **FREE) as world, asking(world.host) as http:
+    async with (
+        agent_world(Asker(name="asker"), health_check_interval=0.02, **FREE) as world,
+        asking(world.host) as http,
+    ):
+        monkeypatch.setattr(world.host.pool, "health_check", fail)
         await wait_until(lambda: world.host.failed_watch, what="the end of the reports")
         alive = await http.get("/healthz")
     assert (alive.status_code, alive.text) == (
@@ -167,6 +173,26 @@ async def test_without_the_extra_there_are_probes_and_a_word_on_what_to_install(
         501,
         "prometheus-client is not installed: pip install 'sutazai-agents[exporter]'\n",
     )
+
+
+async def test_an_agent_that_runs_by_itself_serves_its_pages_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    (port,) = free_ports(1)
+    monkeypatch.setenv("AMQP_URL", memory_url())
+    monkeypatch.setenv("SUTAZAI_HEALTH_PORT", str(port))
+    running = asyncio.create_task(Asker(name="asker").run_async(), name="run")
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+
+        async def is_ready() -> bool:
+            with contextlib.suppress(httpx.ConnectError):
+                return await probes(http) == (200, 200, "ready\n")
+            return False
+
+        await wait_until(is_ready, what="the pages")
+    with pytest.raises(SettingsError) as second:
+        await Asker(name="asker").run_async()
+    running.cancel()
+    await asyncio.wait([running], timeout=5)
+    assert str(second.value).endswith("choose others with SUTAZAI_HEALTH_ADDRESS and SUTAZAI_HEALTH_PORT")
 
 
 async def test_a_host_whose_settings_name_no_port_serves_nothing() -> None:

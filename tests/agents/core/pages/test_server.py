@@ -109,3 +109,12 @@ async def test_a_port_that_is_taken_is_told_in_one_sentence() -> None:
     assert str(caught.value) == (
         f"nothing can listen on 127.0.0.1:{port}: Address already in use; choose others with --here and --there"
     )
+
+
+@pytest.mark.parametrize("address", ["a" * 64, "a..b"])
+async def test_an_address_that_no_host_can_have_is_told_in_one_sentence(address: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        await server({"/fine": fine}, address=address).__aenter__()
+    assert str(caught.value) == (
+        f"nothing can listen on {address}:0: no host can have such a name; choose others with --here and --there"
+    )

@@ -10,12 +10,14 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from agents.core.exit_codes import ExitCode, exit_code_of
 from agents.core.settings import SettingsError, load_settings
+from agents.core.tracing.batches import END_SECONDS
 from agents.core.tracing.choice import Choice, Exporter
-from agents.core.tracing.export import END_SECONDS, exporting
+from agents.core.tracing.export import exporting
 from agents.core.tracing.extra import ExtraMissingError
 from agents.core.tracing.traced import traced
 from tests.support.log_lines import logged
 from tests.support.program import Program, ended
+from tests.support.spans import read_spans
 from tests.support.tiny_http import TinyHttp
 
 TRACED = """
@@ -95,6 +97,92 @@ async def test_a_program_keeps_the_provider_that_it_has_set(tmp_path: Path) -> N
     assert run.out.splitlines()[-1] == "True"
     assert "tracing.provider_kept" in run.err
     assert not (tmp_path / "spans.jsonl").exists()
+
+
+TWICE = """
+import sys
+from contextlib import ExitStack
+from agents.core.settings import load_settings
+from agents.core.tracing.traced import traced
+from bus.tracing import Kind, tracing
+from opentelemetry import trace
+theirs = trace.get_tracer("theirs")
+
+def to(name):
+    return traced(load_settings(host_name="vm-1", tracing=f"file:{sys.argv[1]}/{name}"), "service")
+
+def work(name):
+    with tracing().span(name, Kind.INTERNAL, dict), theirs.start_as_current_span(f"their {name}"):
+        pass
+
+for name in ("first", "second"):
+    with to(name):
+        work(name)
+one, two = ExitStack(), ExitStack()
+one.enter_context(to("third"))
+two.enter_context(to("fourth"))
+work("both")
+one.close()
+work("one is left")
+two.close()
+with to("fifth"):
+    with to("sixth"):
+        work("inner")
+    work("outer")
+"""
+
+
+def spans_in(folder: Path) -> dict[str, list[str]]:
+    return {path.name: sorted(span.name for span in read_spans(path)) for path in folder.iterdir()}
+
+
+async def test_one_process_may_be_traced_again_and_twice_at_once_and_no_span_is_lost_or_told_twice(
+    tmp_path: Path,
+) -> None:
+    status, run = await ended(sys.executable, "-c", TWICE, str(tmp_path))
+    assert (status, "tracing.provider_kept" in run.err) == (0, False)
+    assert spans_in(tmp_path) == {
+        "first": ["first", "their first"],
+        "second": ["second", "their second"],
+        "third": [],
+        "fourth": ["both", "one is left", "their both", "their one is left"],
+        "fifth": ["outer", "their outer"],
+        "sixth": ["inner", "their inner"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "100"),  # less than a batch
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "many"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "many"),
+        ("OTEL_PYTHON_TRACER_PROVIDER", "nonsense"),
+    ],
+)
+async def test_a_variable_of_opentelemetry_that_is_wrong_is_a_warning(variable: str, value: str) -> None:
+    ours = TRACED.replace("trace.get_tracer", "trace.NoOpTracerProvider().get_tracer")
+    run = await ran(ours, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9", **{variable: value})
+    assert "tracing.off" in run.err
+    assert "tracing.started" not in run.err
+
+
+def test_a_wrong_variable_leaves_no_file_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "many")
+    settings = load_settings(tracing=f"file:{tmp_path / 'spans.jsonl'}")
+    with logged("info") as lines, traced(settings, "service"):
+        pass  # a file that nobody closes is a warning, and so an error here
+    (line,) = lines.of("tracing.off")
+    assert "OTEL_BSP_MAX_QUEUE_SIZE = 'many' is no number of spans" in line["reason"]
+
+
+def test_what_is_asked_for_and_not_done_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    settings = load_settings(tracing="otlp")
+    with logged("info") as lines, pytest.raises(ZeroDivisionError), traced(settings, "service"):
+        raise ZeroDivisionError
+    (line,) = lines.of("tracing.ignored")
+    assert (line["level"], line["reason"].split(":")[0]) == ("warning", "OTEL_EXPORTER_OTLP_PROTOCOL = 'grpc'")
 
 
 def test_an_exporter_of_the_variables_that_is_none_of_ours_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:

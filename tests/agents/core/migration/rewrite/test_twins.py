@@ -179,7 +179,7 @@ def program_of(statements: list[str], end: str) -> str:
     return v1(f"def process_task(self, task):\n{body}\n{COMMON}", before=FRONT)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(BODIES, ENDS)
 def test_a_program_is_refused_or_becomes_one_that_compiles_and_gives_the_same(statements: list[str], end: str) -> None:
     program = program_of(statements, end)
