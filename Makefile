@@ -36,10 +36,10 @@ demo: $(VENV)/.run ## Run the main job: agents, a broker, a model, nine tasks
 	@$(BIN)/sutazai demo
 
 test: $(VENV)/.dev ## Run the tests against a real RabbitMQ and a real small model
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -p no:randomly --cov --cov-report=term $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal -p no:randomly --cov --cov-report=term $(ARGS)
 
 test-random: $(VENV)/.dev ## Run the tests in random order
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-cov $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal --no-cov $(ARGS)
 
 test-brokers: $(VENV)/.dev ## Run the bus's tests on RabbitMQ 3 and 4, with quorum queues, and on clusters
 	@tools/test-brokers $(BIN)/python
