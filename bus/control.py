@@ -119,7 +119,8 @@ class ControlLink:
     def _obey(self, control: Control) -> None:
         match control:
             case CancelTask():
-                log.info("control.cancel", task=control.task_id, reason=control.reason)
+                said = {} if control.reason is None else {"reason": control.reason}
+                log.info("control.cancel", task=control.task_id, **said)
                 self._on_cancel(control)
             case Hello():
                 log.debug("control.hello", host=control.host)

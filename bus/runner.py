@@ -183,14 +183,15 @@ class Runner:
             hold.waiting = run
         try:
             await self._until_over(run, left)
-            return with_spent(self._outcome(run), attempt.spent)
+            outcome = with_spent(self._outcome(run), attempt.spent)
+            if not isinstance(outcome, HandedBack):
+                self.durations.note(run.seconds)
+            return outcome
         finally:
             # Cut off with its caller, it is delivered again.
             attempt.comes_again = attempt.comes_again or not work.done()
             work.cancel()
             self._running.discard(run)
-            if not isinstance(run.imposed, HandedBack):
-                self.durations.note(run.seconds)
 
     async def close(self) -> None:
         """End what still runs."""

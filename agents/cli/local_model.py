@@ -41,13 +41,15 @@ def local_model(
     """Serve a real small model under the Ollama API, where no Ollama is. Needs the extra `local`.
 
     It is SmolLM2 with 135 M parameters: fluent text, wrong facts, for a first look and for tests. Its weights (93 MB)
-    are fetched once.
+    are fetched once. It stands in for the models of the three tiers as well, so that all agents of the catalogue run.
 
     Examples:
       sutazai local-model
 
       sutazai local-model --port 0 --alias qwen2.5-coder:7b=smollm2:135m
     """
+    chosen = load_settings(log_level=log_level)
+    stand_ins = {tier.model: "smollm2:135m" for tier in chosen.tiers.values()}
     aliases = dict(_pair(text) for text in alias or [])
 
     async def serve() -> None:
@@ -55,7 +57,9 @@ def local_model(
 
         defaults = LocalModelSettings()
         settings = LocalModelSettings(
-            threads=threads or defaults.threads, num_parallel=parallel, aliases={**defaults.aliases, **aliases}
+            threads=threads or defaults.threads,
+            num_parallel=parallel,
+            aliases={**stand_ins, **defaults.aliases, **aliases},
         )
         await fetch_weights()
         stop = asyncio.Event()
@@ -64,7 +68,6 @@ def local_model(
                 out.print(f"the Ollama API is at {server.url}; use it with OLLAMA_URL={server.url}. Ctrl-C ends")
                 await stop.wait()
 
-    chosen = load_settings(log_level=log_level)
     run_process(serve, chosen.log_level, chosen.log_format)
 
 

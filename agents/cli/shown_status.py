@@ -1,14 +1,16 @@
 """A fleet in tables for people, 80 columns wide, and as JSON for programs. Pure."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from agents.cli.shown_letters import plain
+from agents.core.outage_reason import without_fault
 from agents.fleet.endings import other_endings
 from agents.fleet.fleet import Fleet
 from bus.broker import ConsumerState, QueueInfo
@@ -22,16 +24,28 @@ ALIKE: Final = 5
 _TAKING: Final = frozenset((ConsumerState.CONSUMING, ConsumerState.FULL))
 """A host that holds all that it may takes tasks again by itself."""
 
+HOST_WIDTH: Final = 18
+"""Columns of a host's name where another name stands before it; of a longer one, both ends are shown."""
+
+_ELLIPSIS: Final = "…"
+
+_CLOSED: Final = "closed"
+"""The state of a breaker whose server answers."""
+
 Row = Sequence[str]
 
+Part = Table | Text | Padding
+"""What is printed by itself."""
 
-def status_of(fleet: Fleet, queues: Mapping[str, QueueInfo]) -> Iterator[Table | Text]:
+
+def status_of(fleet: Fleet, queues: Mapping[str, QueueInfo]) -> Iterator[Part]:
     """Yield what to print: hosts, model servers, agents that hold tasks or take none, and queues where tasks wait."""
     yield _table("HOSTS", ("state", "agents", "held", "MiB", "CPU %", "version"), map(_host, fleet.reports(HostReport)))
     yield from _notes(_namesakes(fleet))
     servers = [_server(pool, breaker) for pool, breaker in _servers(fleet)]
-    yield _table("MODEL SERVERS", ("breaker", "slots", "waiting", "tokens/s"), servers)
-    yield from _notes(_server_notes(fleet))
+    yield _table("MODEL SERVERS", ("host", "breaker", "slots", "waiting", "tokens/s"), servers)
+    yield from _notes(_troubles(fleet))
+    yield from _notes(_loaded(fleet))
     yield from _agents(fleet.reports(AgentReport))
     waiting = [(agent, queue) for agent, queue in queues.items() if queue.ready]
     if waiting:
@@ -59,21 +73,31 @@ def is_worth_a_line(report: AgentReport) -> bool:
     return report.held > 0 or report.consumer not in _TAKING
 
 
-def _agents(reports: Sequence[AgentReport]) -> Iterator[Table | Text]:
+def _agents(reports: Sequence[AgentReport]) -> Iterator[Part]:
     """Yield those that are worth a line. Where many do nothing for the same reason, they share one."""
     shown = [report for report in reports if is_worth_a_line(report)]
     alike = Counter(_standstill(report) for report in shown if not report.held)
     folded = {still: count for still, count in alike.items() if count > ALIKE}
     single = [report for report in shown if report.held or _standstill(report) not in folded]
     if single:
-        columns = ("state", "running", "waiting", "done", "failed", "p95 s")
+        columns = ("host", "state", "running", "waiting", "done", "failed", "p95 s")
         yield _table("AGENTS", columns, map(_agent, single))
-    yield from _notes(f"{_place(report)}: {report.reason}" for report in single if report.reason)
+    yield from _notes(f"{_place(report)}: {without_fault(report.reason)}" for report in single if report.reason)
     yield from _notes(f"{_place(report)}: {others}" for report in single if (others := other_endings([report])))
-    yield from _notes(_fold(still, count) for still, count in folded.items())
-    idle = len(reports) - len(shown)
-    told = "1 other agent takes tasks and holds none" if idle == 1 else f"{idle} other agents take tasks and hold none"
-    yield Text(told, style="dim")
+    yield from (Text(_fold(still, count), style="dim") for still, count in folded.items())
+    named = {report.agent for report in shown}
+    idle = len({report.agent for report in reports} - named)
+    if idle:
+        yield Text(_idle(idle, "other " if named else ""), style="dim")
+
+
+def _idle(count: int, which: str) -> str:
+    """Say how many agents, each counted once for all of its hosts, wait for tasks."""
+    return (
+        f"1 {which}agent takes tasks and holds none"
+        if count == 1
+        else f"{count} {which}agents take tasks and hold none"
+    )
 
 
 def _standstill(report: AgentReport) -> tuple[str, str, str | None]:
@@ -82,7 +106,7 @@ def _standstill(report: AgentReport) -> tuple[str, str, str | None]:
 
 def _fold(still: tuple[str, str, str | None], count: int) -> str:
     host, state, reason = still
-    because = f": {reason}" if reason else ""
+    because = f": {plain(without_fault(reason))}" if reason else ""
     return f"{count} agents ({host}) that hold nothing are {state}{because}"
 
 
@@ -112,7 +136,7 @@ def _server(pool: PoolReport, breaker: BreakerReport | None) -> Row:
     speed = "-" if pool.tokens_per_second is None else f"{pool.tokens_per_second:.1f}"
     slots = f"{pool.active}/{pool.slots}"
     state = "-" if breaker is None else breaker.state
-    return f"{pool.server} ({pool.host})", state, slots, str(pool.waiting), speed
+    return pool.server, _cut(pool.host), state, slots, str(pool.waiting), speed
 
 
 def _servers(fleet: Fleet) -> Iterator[tuple[PoolReport, BreakerReport | None]]:
@@ -121,23 +145,42 @@ def _servers(fleet: Fleet) -> Iterator[tuple[PoolReport, BreakerReport | None]]:
         yield pool, None if breaker is None else breaker.report
 
 
-def _server_notes(fleet: Fleet) -> Iterator[str]:
+def _troubles(fleet: Fleet) -> Iterator[str]:
+    """Say of each server once what is wrong with it: its hosts see the same fault, each since another second."""
+    seen: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for pool, breaker in _servers(fleet):
         if breaker is not None and breaker.reason:
-            yield f"{pool.server} ({pool.host}): {breaker.reason}"
-        if pool.loaded_lanes:
-            yield f"{pool.server} ({pool.host}) has loaded: {', '.join(pool.loaded_lanes)}"
+            fault = breaker.reason.partition(": ")[2]
+            seen[pool.server, fault].append((breaker.reason, pool.host))
+    for (server, _), told in seen.items():
+        yield f"{server} ({', '.join(host for _, host in told)}): {min(told)[0]}"
+
+
+def _loaded(fleet: Fleet) -> Iterator[str]:
+    """Say of each server once which models it has. Where it does not answer, nobody knows."""
+    seen: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for pool, breaker in _servers(fleet):
+        if pool.loaded_lanes and (breaker is None or breaker.state == _CLOSED):
+            seen[pool.server, ", ".join(pool.loaded_lanes)].append(pool.host)
+    for (server, models), hosts in seen.items():
+        yield f"{server} ({', '.join(hosts)}) has loaded: {models}"
 
 
 def _agent(report: AgentReport) -> Row:
     slow = "-" if report.seconds is None else f"{report.seconds.p95:.1f}"
     ended = (str(report.results.get(status, 0)) for status in ("completed", "failed"))
-    return _place(report), report.consumer, str(report.running), str(report.waiting), *ended, slow
+    return report.agent, _cut(report.host), report.consumer, str(report.running), str(report.waiting), *ended, slow
 
 
 def _place(report: AgentReport) -> str:
     return f"{report.agent} ({report.host})"
 
 
-def _notes(sentences: Iterable[str]) -> Iterator[Text]:
-    return (Text(f"  {plain(sentence)}", style="dim") for sentence in sentences)
+def _cut(host: str) -> str:
+    """Return a name that fits and still differs from its neighbours': those of pods differ at their ends alone."""
+    half = HOST_WIDTH // 2
+    return host if len(host) <= HOST_WIDTH else host[: half - 1] + _ELLIPSIS + host[-half:]
+
+
+def _notes(sentences: Iterable[str]) -> Iterator[Padding]:
+    return (Padding(Text(plain(sentence), style="dim"), (0, 0, 0, 2), expand=False) for sentence in sentences)

@@ -39,8 +39,8 @@ def top(
 ) -> None:
     """Watch the fleet: agents, model servers, hosts, queues and results, as they change; `?` shows the keys.
 
-    Off a terminal, one line for each change of a breaker, a consumer or a host, and for each result. Ctrl-C and q end
-    it; it changes nothing unless it is told to pause or resume an agent, or to have a dead letter done again.
+    Off a terminal, one line for each change of a breaker, a consumer or a host, and for each result.
+    Ctrl-C and q end it. It changes nothing unless told to: pause or resume an agent, or do a dead letter again.
 
     Examples:
       sutazai top

@@ -2,17 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
 
 import structlog
 
 from agents.core.ollama_pool import OllamaConnectionPool
+from agents.core.outage_reason import REASON
 from bus.consumer import Consumer
 from bus.pauses import Cause
 
 log = structlog.get_logger(__name__)
-
-REASON: Final = "the model server does not answer"
 
 
 class OutageWatch:

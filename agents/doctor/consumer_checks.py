@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from agents.core.outage_reason import without_fault
 from agents.doctor.facts import Facts
 from agents.doctor.finding import Finding, broken, ok, warning
 from agents.doctor.topology_checks import named
@@ -33,7 +34,7 @@ def _alone(facts: Facts, idle: Sequence[QueueInfo]) -> Iterator[Finding]:
     attended = _reported(facts) | _hearing(facts)
     alone = [info for info in idle if info.name not in attended]
     waiting = [f"{info.name} ({info.ready} wait)" for info in alone if info.ready]
-    remedy = "start them with `sutazai run`; if they run, a pause or an open breaker is why: see `generation`"
+    remedy = f"start them with `sutazai run`; if they run, a pause or an open breaker is why: see {_model_check(facts)}"
     if waiting:
         yield broken("consumers", f"nobody consumes {named(waiting)}", remedy)
     elif alone:
@@ -48,7 +49,7 @@ def _paused(facts: Facts, idle: Sequence[QueueInfo]) -> Iterator[Finding]:
         yield warning(
             "consumers",
             f"paused: {named(paused)}",
-            "`sutazai resume AGENT` ends what an operator began; for the model server see `generation`",
+            f"`sutazai resume AGENT` ends what an operator began; for the model server see {_model_check(facts)}",
         )
 
 
@@ -60,8 +61,13 @@ def _shut(facts: Facts, idle: Sequence[QueueInfo]) -> Iterator[Finding]:
         yield warning(
             "consumers",
             f"the host of {named(shut)} is there, holds nothing and takes nothing",
-            "an operator's pause or an open breaker is why: see `generation` and the host's log",
+            f"an operator's pause or an open breaker is why: see {_model_check(facts)} and the host's log",
         )
+
+
+def _model_check(facts: Facts) -> str:
+    """Return the check that tells more of the models: a server that does not answer is not asked for a token."""
+    return "`model-server`" if any(server.error is not None for server in facts.servers) else "`generation`"
 
 
 def _reported(facts: Facts) -> set[str]:
@@ -76,7 +82,7 @@ def _reasons(facts: Facts) -> dict[str, str]:
     for report in facts.broker.reports:
         if report.reason:
             queue = facts.settings.topology.task_queue(report.agent)
-            found.setdefault(queue, []).append(f"{report.host} ({report.reason})")
+            found.setdefault(queue, []).append(f"{report.host} ({without_fault(report.reason)})")
     return {queue: ", ".join(told) for queue, told in found.items()}
 
 

@@ -80,9 +80,10 @@ def check_unrouted(facts: Facts) -> Iterator[Finding]:
     if unrouted is None:
         return
     if unrouted.ready:
+        tasks = "1 task" if unrouted.ready == 1 else f"{unrouted.ready} tasks"
         yield warning(
             "unrouted",
-            f"{unrouted.ready} tasks in {unrouted.name} are for agents that nobody declared",
+            f"{tasks} in {unrouted.name} for agents that nobody declared",
             "`sutazai dlq list --reason unrouted` shows for whom: correct the publisher, or start the agents",
         )
     else:

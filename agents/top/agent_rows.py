@@ -100,7 +100,8 @@ class AgentRow:
         told = (_place(report, state) for report, state in zip(self.reports, self.states, strict=True))
         last = max((report.last_delivery for report in self.reports if report.last_delivery), default=None)
         came = f"last task {moment_text(last)}" if last else ""
-        facts = (*told, came, other_endings(self.reports))
+        asks = f"model {self.models}" if self.models else ""
+        facts = (*told, asks, came, other_endings(self.reports))
         return f"{self.name}: {'; '.join(fact for fact in facts if fact)}"
 
 

@@ -1,5 +1,6 @@
 """What is wrong, worst first. Pure."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +15,9 @@ from bus.broker import ConsumerState, LinkState
 
 NAMED: Final = 3
 """Agents of one host that have lost their consumers and are named; of more, the number is told."""
+
+_SINCE: Final = re.compile(r"^failing since [-0-9]+ [:0-9]+ UTC: ")
+"""What a breaker's reason begins with; in an alarm the fault itself must come first, as its end may be cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +83,24 @@ def _of_link(link: Link) -> Iterator[Alarm]:
 
 
 def _of_servers(servers: Iterable[ServerRow]) -> Iterator[Alarm]:
+    for (_, state, cause), rows in _troubled(servers).items():
+        who = rows[0].name if len(rows) == 1 else f"{rows[0].address} ({len(rows)} hosts)"
+        if state == CircuitState.HALF_OPEN:
+            yield Alarm(Tone.WARN, f"breaker half open: {who}", " is being probed", is_reported=True)
+            continue
+        probes = [row.probe_in for row in rows if row.probe_in is not None]
+        probe = f", next probe in {span_text(min(probes))}" if probes else ""
+        yield Alarm(Tone.BAD, f"breaker open: {who}", f"{f': {cause}' if cause else ''}{probe}", is_reported=True)
+
+
+def _troubled(servers: Iterable[ServerRow]) -> Mapping[tuple[str, str, str], list[ServerRow]]:
+    """Return the rows with a breaker that is not closed, by address, state and cause."""
+    found: dict[tuple[str, str, str], list[ServerRow]] = {}
     for row in servers:
-        if row.state == CircuitState.OPEN:
-            probe = "" if row.probe_in is None else f", next probe in {span_text(row.probe_in)}"
-            because = f": {row.reason}" if row.reason else ""
-            yield Alarm(Tone.BAD, f"breaker open: {row.name}", f"{probe}{because}", is_reported=True)
-        elif row.state == CircuitState.HALF_OPEN:
-            yield Alarm(Tone.WARN, f"breaker half open: {row.name}", " is being probed", is_reported=True)
+        if row.state in (CircuitState.OPEN, CircuitState.HALF_OPEN):
+            cause = _SINCE.sub("", row.reason or "") if row.state == CircuitState.OPEN else ""
+            found.setdefault((row.address, row.state, cause), []).append(row)
+    return found
 
 
 def _of_hosts(hosts: Iterable[HostRow]) -> Iterator[Alarm]:

@@ -12,6 +12,7 @@ from agents.top.figures import NONE, count_text, span_text, sparkline, speed_tex
 from agents.top.host_rows import HostRow
 from agents.top.result_rows import ResultRow
 from agents.top.server_rows import ServerRow
+from agents.top.speeds import CELLS
 from agents.top.tone import Tone, signed, tone_of
 
 Row = TypeVar("Row")
@@ -99,7 +100,7 @@ def _warning(count: int | None) -> Tone:
 
 
 AGENTS: Final[Sequence[Column[AgentRow]]] = (
-    Column("AGENT", 20, lambda row: row.name, share=3, is_figure=False),
+    Column("AGENT", 24, lambda row: row.name, share=3, is_figure=False),
     Column("STATE", 11, lambda row: signed(row.state), is_figure=False, tone=lambda row: tone_of(row.state)),
     Column("RUN", 3, lambda row: count_text(row.running), tone=lambda row: _dim(row.running)),
     Column("WAIT", 5, lambda row: count_text(row.ready), tone=lambda row: _dim(row.ready)),
@@ -118,11 +119,11 @@ SERVERS: Final[Sequence[Column[ServerRow]]] = (
     Column("BREAKER", 11, lambda row: signed(row.state), is_figure=False, tone=lambda row: tone_of(row.state)),
     Column("SLOTS", 5, lambda row: row.slots),
     Column("WAIT", 4, lambda row: count_text(row.pool.waiting)),
-    Column("TOK/S", 5, lambda row: speed_text(row.pool.tokens_per_second)),
-    Column("WRITTEN", 8, lambda row: sparkline(row.history, 8), tone=lambda _row: Tone.GOOD),
-    Column("PROBE", 5, lambda row: span_text(row.probe_in), tone=lambda row: _probe_tone(row.probe_in)),
-    Column("HOST", 12, lambda row: row.pool.host, rank=1, share=1, is_figure=False),
-    Column("LOADED", 16, lambda row: row.loaded or NONE, rank=2, share=2, is_figure=False),
+    Column("TOK/S", 5, lambda row: speed_text(row.pool.tokens_per_second), rank=4),
+    Column("WRITTEN", CELLS, lambda row: sparkline(row.history, CELLS), rank=3, tone=lambda _row: Tone.GOOD),
+    Column("PROBE", 5, lambda row: span_text(row.probe_in), rank=1, tone=lambda row: _probe_tone(row.probe_in)),
+    Column("HOST", 10, lambda row: row.pool.host, rank=2, share=1, is_figure=False),
+    Column("LOADED", 16, lambda row: row.loaded or NONE, rank=5, share=2, is_figure=False),
 )
 
 HOSTS: Final[Sequence[Column[HostRow]]] = (

@@ -14,7 +14,8 @@ from agents.cli.shown_letters import plain
 from bus.errors import BusError
 
 HELP: Final = """\
-Tab, 1 to 4  next pane; agents, model servers, hosts, results
+Tab, 1 to 4  next pane (Shift+Tab: the one before);
+             agents, model servers, hosts, results
 arrows, j k  choose a row; PageUp, PageDown, Home, End as well
 /            filter the pane by words; Enter keeps, Escape ends it
 s, S         sort agents by the next column; turn the order round
@@ -22,15 +23,26 @@ p, r         pause or resume the chosen agent on all hosts
 d            dead letters of the chosen agent, to do them again
 Enter        open the chosen result: the life of its task
 q            leave, or close a window such as this one
+Ctrl-C       leave from anywhere, as interrupted
 
 RUN      handlers at work      WAIT  ready in the broker's queue
 HELD     in a host's hands     DEAD  dead letters
 RETRY    attempts that failed in passing
 P95      seconds that 95 % of the last hundred runs stayed below
+tok/s    above: of all servers, over the last minute
 TOK/S    of one request at a time, over the last ten answers
-WRITTEN  tokens a second over the last minutes, all requests
+WRITTEN  tokens a second of all requests, over five minutes
 PROBE    time until a broken model server is tried again
 ● well   ! look   ✗ wrong   ○ neither"""
+
+
+class Reel(VerticalScroll):
+    """A frame round a text, which moves by the keys that choose rows elsewhere."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("k", "scroll_up", "Up", show=False),
+        Binding("j", "scroll_down", "Down", show=False),
+    ]
 
 
 class Window(ModalScreen[None]):
@@ -47,11 +59,10 @@ class Window(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """See Textual."""
-        with Vertical(classes="frame") as frame:
+        with Reel(classes="frame") as frame:
             frame.border_title = plain(self._title).replace("[", "\\[")
-            frame.border_subtitle = "Escape closes"
-            with VerticalScroll():
-                yield self._text
+            frame.border_subtitle = "j k scroll  Escape closes"
+            yield self._text
 
     def on_mount(self) -> None:
         """Begin to look."""

@@ -8,8 +8,14 @@ from schemas import PoolReport
 KEPT: Final = 60
 """Samples kept of each: five minutes at the usual interval."""
 
+CELLS: Final = 8
+"""Speeds in a history: each is that of an equal part of all samples kept."""
+
 WINDOW_SECONDS: Final = 60.0
 """Tokens count once their answer is whole, so a shorter one would jump between nothing and far too much."""
+
+LEAST_WINDOW_SECONDS: Final = 20.0
+"""What has been seen so far counts as so long at least: the first answer after a start would be an enormous speed."""
 
 Key = tuple[str, str]
 """A host, and the address of the server it asks."""
@@ -42,18 +48,21 @@ class Speeds:
             del self._samples[key]
 
     def history(self, key: Key) -> tuple[float, ...]:
-        """Return the tokens per second between each two samples, oldest first."""
+        """Return the tokens per second of up to `CELLS` parts of the time over which samples are kept, oldest first."""
         samples = list(self._samples.get(key, ()))
-        return tuple(map(_speed, samples, samples[1:]))
+        spans = max(0, len(samples) - 1)
+        cells = min(CELLS, spans)
+        ends = [samples[cell * spans // cells] for cell in range(cells + 1)] if cells else []
+        return tuple(map(_speed, ends, ends[1:]))
 
     def now(self, key: Key) -> float:
-        """Return the tokens per second over the last minute."""
+        """Return the tokens per second over the last minute, or since the first report where that is later."""
         samples = self._samples.get(key)
         if not samples:
             return 0.0
         newest = samples[-1]
         first = next(sample for sample in samples if newest.at - sample.at <= WINDOW_SECONDS)
-        return _speed(first, newest)
+        return (newest.tokens - first.tokens) / max(newest.at - first.at, LEAST_WINDOW_SECONDS)
 
 
 def _speed(first: _Sample, last: _Sample) -> float:

@@ -66,25 +66,30 @@ def view_of(
     silent: Collection[str],
     clock: Callable[[], float],
     *,
+    looked_at: Collection[str],
     silent_after: float,
     is_late: bool,
 ) -> View:
     """Return the view of this moment.
 
-    `silent` are the hosts of which nothing has been heard for `silent_after` seconds; `is_late`: whoever is there
-    should have answered.
+    `looked_at` are the agents whose queues are in `queues` if they have any: sums without some of the others would be
+    too small. `silent` are the hosts of which nothing has been heard for `silent_after` seconds; `is_late`: whoever is
+    there should have answered.
     """
     agents = agent_rows(fleet.reports(AgentReport), queues.agents, silent)
     servers = server_rows(fleet, speeds, clock)
     hosts = host_rows(fleet.reports(HostReport), fleet.ages(), silent)
     found = alarms(link, hosts, servers, agents) + namesakes(fleet.processes(within=silent_after))
-    if is_late and not hosts:
+    if is_late and not fleet.ages():
         found.append(nobody_answers())
-    return View(_totals(agents, servers, hosts, queues), tuple(found), tuple(agents), tuple(servers), tuple(hosts))
+    totals = _totals(agents, servers, hosts, queues, are_whole=all(row.name in looked_at for row in agents))
+    return View(totals, tuple(found), tuple(agents), tuple(servers), tuple(hosts))
 
 
-def _totals(agents: list[AgentRow], servers: list[ServerRow], hosts: list[HostRow], queues: QueueFigures) -> Totals:
-    asked = queues.agents.values()
+def _totals(
+    agents: list[AgentRow], servers: list[ServerRow], hosts: list[HostRow], queues: QueueFigures, *, are_whole: bool
+) -> Totals:
+    asked = queues.agents.values() if are_whole else ()
     return Totals(
         hosts=len(hosts),
         agents=len(agents),

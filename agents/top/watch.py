@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from typing import Any, Final, Self
 
@@ -75,6 +75,8 @@ class Watch:
         self._results: deque[ResultRow] = deque(maxlen=RESULTS_KEPT)
         self._began = clock()
         self._has_agents = asyncio.Event()
+        self._has_all = asyncio.Event()
+        self._looked_at: frozenset[str] = frozenset()
         self._tasks: list[asyncio.Task[None]] = []
         self._stack = AsyncExitStack()
 
@@ -118,6 +120,7 @@ class Watch:
             link,
             self._silent(now),
             self._clock,
+            looked_at=self._looked_at,
             silent_after=self._patience,
             is_late=now - self._began > PATIENCE_SECONDS,
         )
@@ -128,7 +131,7 @@ class Watch:
             if isinstance(report, PoolReport):
                 self._speeds.note(report, self._clock())
             if isinstance(report, AgentReport):
-                self._has_agents.set()
+                self._note_agent()
             self.heard_at = datetime.now(UTC)
             self._tell(report)
 
@@ -136,6 +139,11 @@ class Watch:
         async for result in results:
             self._results.append(ResultRow(result))
             self._tell(result)
+
+    def _note_agent(self) -> None:
+        self._has_agents.set()
+        if not self._has_all.is_set() and self._fleet.knows_all_of([*self._fleet.ages()]):
+            self._has_all.set()
 
     def _tell(self, what: Report | TaskResult) -> None:
         self.news += 1
@@ -150,9 +158,13 @@ class Watch:
 
     async def _look(self) -> None:
         await self._has_agents.wait()
+        with suppress(TimeoutError):  # a host whose report was lost is not waited for
+            await asyncio.wait_for(self._has_all.wait(), PATIENCE_SECONDS)
         while True:
             began = self._clock()
-            await self._queues.look(sorted({report.agent for report in self._fleet.reports(AgentReport)}))
+            agents = frozenset(report.agent for report in self._fleet.reports(AgentReport))
+            await self._queues.look(sorted(agents))
+            self._looked_at = agents
             self.news += 1
             await asyncio.sleep(max(self._interval, LOOK_REST * (self._clock() - began)))
 

@@ -12,15 +12,15 @@ from tests.support.command_line import Cli
 from tests.support.program import program, sutazai
 
 
-async def test_the_local_model_serves_on_a_free_port_and_ends_on_ctrl_c() -> None:
+async def test_the_local_model_serves_on_a_free_port_also_for_the_models_of_the_tiers_and_ends_on_ctrl_c() -> None:
     command = sutazai("local-model", "--port", "0", "--threads", "1", "--alias", "mine:1=smollm2:135m")
-    async with program(*command) as running:
+    async with program(*command, env={"OLLAMA_OPUS_MODEL": "my-opus:1"}) as running:
         await running.says("Ctrl-C ends")
         found = re.search(r"OLLAMA_URL=(http://127\.0\.0\.1:\d+)\.", running.out)
         assert found is not None
         async with httpx.AsyncClient() as client:
             tags = (await client.get(f"{found[1]}/api/tags")).json()
-        assert "mine:1" in {model["name"] for model in tags["models"]}
+        assert {"mine:1", "qwen2.5-coder:7b", "my-opus:1"} <= {model["name"] for model in tags["models"]}
         running.send(signal.SIGINT)
         assert await running.ends() == 0
     assert "Traceback" not in running.err

@@ -5,20 +5,28 @@ from agents.top.link_watch import BACK_SECONDS, LinkWatch
 from agents.top.speeds import Speeds
 from agents.top.view import View, view_of
 from bus.broker import LinkState
-from schemas import Report
+from schemas import BreakerReport, Report
 from tests.support import reports
 from tests.support.clock import FakeClock
 
 WELL = Link(LinkState.CONNECTED)
 
 
-def view(*told: Report, link: Link = WELL, silent: frozenset[str] = frozenset(), is_late: bool = True) -> View:
+def view(
+    *told: Report,
+    link: Link = WELL,
+    silent: frozenset[str] = frozenset(),
+    is_late: bool = True,
+    looked_at: frozenset[str] = frozenset({"x", "y"}),
+) -> View:
     clock = FakeClock()
     fleet = Fleet(clock=clock)
     for report in told:
         fleet.note(report)
     figures = QueueFigures({"x": AgentQueues(ready=3, consumers=1, dead=2)}, unrouted=1)
-    return view_of(fleet, figures, Speeds(1), link, silent, clock, silent_after=15, is_late=is_late)
+    return view_of(
+        fleet, figures, Speeds(1), link, silent, clock, looked_at=looked_at, silent_after=15, is_late=is_late
+    )
 
 
 def alarms(*told: Report, link: Link = WELL, silent: frozenset[str] = frozenset()) -> list[str]:
@@ -36,11 +44,30 @@ def test_a_broken_server_a_lost_consumer_and_a_silent_host_are_told_before_what_
     told = (broken, half, reports.pool(), reports.pool("b"), reports.host("a"), blocked)
     lost = reports.agent("x", "b", consumer="lost")
     assert alarms(*told, lost, silent=frozenset("a")) == [
-        "✗ breaker open: s (a), next probe in 4.0s: it is gone",
+        "✗ breaker open: s (a): it is gone, next probe in 4.0s",
         "✗ host silent: a has told nothing for 0.0s",
         "✗ consumer lost: x on b",
         "! breaker half open: s (b) is being probed",
         "! host b: publishing blocked",
+    ]
+
+
+def failing(host: str, at: str, fault: str, retry: float) -> BreakerReport:
+    told = {"reason": f"failing since 2026-11-23 {at} UTC: {fault}", "time_until_retry": retry}
+    return reports.breaker(host, state="open").model_copy(update=told)
+
+
+def test_a_server_that_several_hosts_miss_is_one_alarm_which_begins_with_the_cause() -> None:
+    pools = [reports.pool(host) for host in "abcde"]
+    broken = [
+        failing("a", "03:50:30", "it is gone", 9), failing("b", "03:50:32", "it is gone", 7),
+        failing("c", "03:50:31", "it is slow", 8),
+    ]  # fmt: skip
+    half = [reports.breaker(host, state="half_open") for host in "de"]
+    assert alarms(reports.host(), *pools, *broken, *half) == [
+        "✗ breaker open: s (2 hosts): it is gone, next probe in 7.0s",
+        "✗ breaker open: s (c): it is slow, next probe in 8.0s",
+        "! breaker half open: s (2 hosts) is being probed",
     ]
 
 
@@ -83,6 +110,20 @@ def test_the_viewers_own_connection_is_told_while_it_is_away_and_a_moment_after(
 def test_where_nobody_answers_that_is_said_once_somebody_should_have() -> None:
     assert [alarm.what for alarm in view().alarms] == ["no host has answered"]
     assert view(is_late=False).alarms == ()
+
+
+def test_a_fleet_of_which_only_an_agent_or_a_server_has_been_heard_answers() -> None:
+    assert alarms(reports.agent()) == []
+    assert alarms(reports.pool()) == []
+
+
+def test_what_waits_is_not_known_before_the_queues_of_all_agents_have_been_looked_at() -> None:
+    told = (reports.host(), reports.agent("x"), reports.agent("y"))
+    partly = view(*told, looked_at=frozenset("x")).totals
+    assert (partly.waiting, partly.dead) == (None, None)
+    assert "wait -  done 0  fail 0  dead -" in str(partly)
+    whole = view(*told).totals
+    assert (whole.waiting, whole.dead) == (3, 2)
 
 
 def test_the_totals_are_those_of_reports_and_queues() -> None:

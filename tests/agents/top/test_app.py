@@ -335,10 +335,30 @@ async def test_more_alarms_than_fit_are_counted() -> None:
         client = Client(broker)
         async with top_of(client, interval=600) as top:
             for name in "abcde":
-                announce(client, reports.pool(name), opened(name))
-            await top.shows("breaker open: s (a)", "breaker open: s (b)", "and 3 more")
+                announce(client, reports.pool(name, server=name), opened(name))
+            await top.shows("breaker open: a (a)", "breaker open: b (b)", "and 3 more")
             await top.resize(160, 45)
-            await top.shows("breaker open: s (e)")
+            await top.shows("breaker open: e (e)")
+
+
+async def test_at_140_by_30_two_hosts_of_one_server_are_told_apart_with_their_next_probe() -> None:
+    async with MemoryBroker("top-140") as broker, top_of(Client(broker), 140, 30, interval=600) as top:
+        for name in ("vm-1", "vm-2"):
+            announce(Client(broker), reports.pool(name, server="http://127.0.0.1:11434"))
+        await top.shows("PROBE HOST", "vm-1", "vm-2", "TOLD")
+
+
+async def test_the_help_scrolls_on_a_small_terminal() -> None:
+    async with MemoryBroker("top-help") as broker, top_of(Client(broker), 60, 15, interval=600) as top:
+        await top.press("question_mark")
+        await top.shows("Shift+Tab", "Escape closes")
+        assert "neither" not in top.text
+        await top.press("j")
+        await top.hides("Shift+Tab")
+        await top.press("k")
+        await top.shows("Shift+Tab")
+        await top.press("end")
+        await top.shows("neither", "Escape closes")
 
 
 async def test_where_nobody_is_every_key_is_harmless_and_q_leaves() -> None:
@@ -356,4 +376,4 @@ async def test_ctrl_c_leaves_as_interrupted() -> None:
 
 
 def opened(host: str) -> BreakerReport:
-    return reports.breaker(host, state="open").model_copy(update={"timestamp": now(), "old": "closed"})
+    return reports.breaker(host, server=host, state="open").model_copy(update={"timestamp": now(), "old": "closed"})

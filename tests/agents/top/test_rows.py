@@ -36,7 +36,7 @@ def test_an_agent_on_two_hosts_is_one_row_of_sums() -> None:
     row = rows_of(*told, queues=AgentQueues(ready=7, consumers=2, dead=1))[0]
     assert (row.state, row.running, row.held, row.done, row.failed) == ("consuming", 2, 6, 8, 2)
     assert (row.retries, row.p95, row.models, row.ready, row.dead) == (4, 4.5, "m", 7, 1)
-    assert row.details == "x: consuming on a; consuming on b; also expired 6"
+    assert row.details == "x: consuming on a; consuming on b; model m; also expired 6"
 
 
 def test_what_is_not_known_is_none() -> None:

@@ -132,6 +132,7 @@ async def test_not_now_hands_back_and_uses_no_attempt(world: World) -> None:
         result = await ends.next()
     first, second = await worker.next(), await worker.next()
     assert (first.number, second.number, second.redelivered) == (1, 1, True)
+    assert len(ends.consumer.durations) == 1
     assert (result.status, result.attempt, result.redelivered) == (TaskStatus.COMPLETED, 1, True)
 
 
