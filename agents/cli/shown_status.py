@@ -24,8 +24,8 @@ ALIKE: Final = 5
 _TAKING: Final = frozenset((ConsumerState.CONSUMING, ConsumerState.FULL))
 """A host that holds all that it may takes tasks again by itself."""
 
-HOST_WIDTH: Final = 18
-"""Columns of a host's name where another name stands before it; of a longer one, both ends are shown."""
+HOST_WIDTH: Final = 16
+"""Columns of a host's name where another name stands before it. A longer one loses its domain, then its middle."""
 
 _ELLIPSIS: Final = "…"
 
@@ -178,8 +178,10 @@ def _place(report: AgentReport) -> str:
 
 def _cut(host: str) -> str:
     """Return a name that fits and still differs from its neighbours': those of pods differ at their ends alone."""
-    half = HOST_WIDTH // 2
-    return host if len(host) <= HOST_WIDTH else host[: half - 1] + _ELLIPSIS + host[-half:]
+    label, half = host.partition(".")[0], HOST_WIDTH // 2
+    if len(host) <= HOST_WIDTH:
+        return host
+    return label if len(label) <= HOST_WIDTH else label[: half - 1] + _ELLIPSIS + label[-half:]
 
 
 def _notes(sentences: Iterable[str]) -> Iterator[Padding]:

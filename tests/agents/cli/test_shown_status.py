@@ -52,12 +52,12 @@ def test_hosts_servers_busy_agents_and_queues_are_told() -> None:
     assert shown(fleet, a=QueueInfo("a", 0, 1), b=QueueInfo("b", 7, 1), c=QueueInfo("c", 0, 0)) == [
         "HOSTS state agents held MiB CPU % version",
         "vm-1 running 2 3/8 50 12.5 0.1.0",
-        "MODEL SERVERS breaker slots waiting tokens/s",
-        "http://one (vm-1) open 1/2 4 8.2",
+        "MODEL SERVERS host breaker slots waiting tokens/s",
+        "http://one vm-1 open 1/2 4 8.2",
         "http://one (vm-1): failing since yesterday: it is gone",
-        "AGENTS state running waiting done failed p95 s",
-        "b (vm-1) consuming 1 2 9 1 2.5",
-        "c (vm-1) lost 0 0 0 0 -",
+        "AGENTS host state running waiting done failed p95 s",
+        "b vm-1 consuming 1 2 9 1 2.5",
+        "c vm-1 lost 0 0 0 0 -",
         "b (vm-1): also cancelled 3, expired 1",
         "1 other agent takes tasks and holds none",
         "QUEUES ready consumers",
@@ -76,10 +76,10 @@ def test_what_is_not_known_is_a_dash_and_a_quiet_fleet_has_no_list_of_agents() -
     pool = POOL.model_copy(update={"tokens_per_second": None, "loaded_lanes": ["x:latest"]})
     assert shown(fleet_of(HOST.model_copy(update={"max_held": None}), pool, agent("a"), agent("b")))[1:] == [
         "vm-1 running 2 3 50 12.5 0.1.0",
-        "MODEL SERVERS breaker slots waiting tokens/s",
-        "http://one (vm-1) - 1/2 4 -",
+        "MODEL SERVERS host breaker slots waiting tokens/s",
+        "http://one vm-1 - 1/2 4 -",
         "http://one (vm-1) has loaded: x:latest",
-        "2 other agents take tasks and hold none",
+        "2 agents take tasks and hold none",
     ]
 
 
@@ -88,14 +88,58 @@ def test_many_agents_that_do_nothing_for_one_reason_share_a_line() -> None:
     stopped = [agent(f"s{n}", consumer="stopped") for n in range(ALIKE + 1)]
     busy = agent("b", consumer="paused", reason="an outage", held=1, running=1)
     assert shown(fleet_of(HOST, *paused, *stopped, busy))[3:] == [
-        "AGENTS state running waiting done failed p95 s",
-        "b (vm-1) paused 1 0 0 0 -",
+        "AGENTS host state running waiting done failed p95 s",
+        "b vm-1 paused 1 0 0 0 -",
         "b (vm-1): an outage",
         "6 agents (vm-1) that hold nothing are paused: an outage",
         "6 agents (vm-1) that hold nothing are stopped",
-        "0 other agents take tasks and hold none",
     ]
-    assert len(shown(fleet_of(HOST, *paused[1:]))) == 3 + 1 + 2 * ALIKE + 1
+    assert len(shown(fleet_of(HOST, *paused[1:]))) == 3 + 1 + 2 * ALIKE
+
+
+def test_agents_are_counted_once_for_all_hosts_and_not_where_a_row_names_them() -> None:
+    idle = [agent(name, host=host) for name in ("a", "b", "c") for host in ("vm-1", "vm-2")]
+    assert shown(fleet_of(HOST, *idle))[-1] == "3 agents take tasks and hold none"
+    busy = agent("a", held=1, running=1)
+    assert shown(fleet_of(HOST, *idle, busy))[-1] == "2 other agents take tasks and hold none"
+
+
+def test_an_outage_is_told_once_for_each_server_and_its_agents_say_it_in_short() -> None:
+    fault = "no model server answers at http://one (refused): start Ollama there, or set OLLAMA_URL"
+    since = {"vm-1": "failing since 2026-11-23 03:32:10 UTC", "vm-2": "failing since 2026-11-23 03:32:09 UTC"}
+    reports: list[Report] = [HOST]
+    for host, moment in since.items():
+        reports += [
+            BREAKER.model_copy(update={"host": host, "reason": f"{moment}: {fault}"}),
+            POOL.model_copy(update={"host": host}),
+            agent("a", host=host, consumer="paused", reason=f"the model server does not answer, {moment}: {fault}"),
+        ]
+    lines = shown(fleet_of(*reports))
+    assert " ".join(lines).count("no model server answers") == 1
+    assert f"http://one (vm-1, vm-2): {since['vm-2']}: {fault}" in " ".join(lines)
+    assert "a (vm-1): the model server does not answer" in lines
+    assert "a (vm-2): the model server does not answer" in lines
+
+
+@pytest.mark.parametrize(("state", "is_told"), [("closed", True), ("open", False), ("half_open", False)])
+def test_what_a_server_has_loaded_is_told_once_for_its_hosts_while_it_answers(state: str, *, is_told: bool) -> None:
+    pools = [POOL.model_copy(update={"host": host, "loaded_lanes": ["x:latest"]}) for host in ("vm-1", "vm-2")]
+    breakers = [BREAKER.model_copy(update={"host": host, "state": state, "reason": None}) for host in ("vm-1", "vm-2")]
+    lines = shown(fleet_of(HOST, *pools, *breakers))
+    assert [line for line in lines if "has loaded" in line] == [
+        "http://one (vm-1, vm-2) has loaded: x:latest"
+    ] * is_told
+
+
+def test_a_sentence_that_wraps_keeps_its_indent() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    paused = agent("a", consumer="paused", reason="operator: " + "word " * 40)
+    for part in status_of(fleet_of(HOST, paused), {}):
+        console.print(part)
+    assert isinstance(console.file, io.StringIO)
+    wrapped = [line for line in console.file.getvalue().splitlines() if "word" in line]
+    assert len(wrapped) == 3
+    assert all(line.startswith("  ") for line in wrapped)
 
 
 @pytest.mark.parametrize(
@@ -114,4 +158,20 @@ def test_agents_that_hold_tasks_or_take_none_are_worth_a_line(report: AgentRepor
 
 def test_a_long_name_is_cut_and_the_figures_are_not() -> None:
     report = agent("a" * 90, held=1, running=1)
-    assert shown(fleet_of(HOST, report))[4].endswith("a… consuming 1 0 0 0 -")
+    assert shown(fleet_of(HOST, report))[4].endswith("a… vm-1 consuming 1 0 0 0 -")
+
+
+@pytest.mark.parametrize(
+    ("hosts", "told"),
+    [
+        (("vm-1", "ip-10-0-12-117.x"), ["vm-1", "ip-10-0-12-117.x"]),
+        (("worker-01.example.com", "worker-02.example.com"), ["worker-01", "worker-02"]),
+        (("sutazai-7d9f8b6c5-aaaaa", "sutazai-7d9f8b6c5-bbbbb"), ["sutazai…c5-aaaaa", "sutazai…c5-bbbbb"]),
+    ],
+)
+def test_the_host_tells_rows_of_one_agent_apart_however_long_both_names_are(
+    hosts: tuple[str, str], told: list[str]
+) -> None:
+    rows = shown(fleet_of(HOST, *(agent("hardware-resource-optimizer", host=host, held=1) for host in hosts)))[4:6]
+    assert [row.split()[1] for row in rows] == told
+    assert all(row.startswith("hardware-r") for row in rows)

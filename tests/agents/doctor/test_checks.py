@@ -150,6 +150,27 @@ def test_a_pause_is_told_however_busy_its_host_is_with_other_tasks(reports: list
     assert not what or bad(found)[0].remedy
 
 
+@pytest.mark.parametrize(
+    ("error", "check"),
+    [("no model server answers at http://m (refused): start Ollama there", "`model-server`"), (None, "`generation`")],
+)
+@pytest.mark.parametrize("is_told", [True, False])
+def test_in_an_outage_the_consumers_are_said_to_be_paused_and_the_check_that_tells_more_is_one_that_speaks(
+    error: str | None, check: str, *, is_told: bool
+) -> None:
+    reason = "operator: night; the model server does not answer, failing since 2026-11-23 03:32:09 UTC: refused; x"
+    found = replace(facts(), servers=[replace(facts().servers[0], error=error, generation=Generation("m", 0.1))])
+    queues = dict(found.broker.queues) | {TASKS: QueueInfo(TASKS, 5, 0)}
+    reports = [told("h1", "paused", reason)] * is_told
+    found = replace(found, broker=replace(found.broker, queues=queues, reports=reports))
+    (finding,) = CHECKS["consumers"](found)
+    assert finding.level is (Level.WARNING if is_told else Level.BROKEN)
+    assert check in finding.remedy
+    assert check.strip("`") in {each.check for each in diagnose(found)}
+    short = f"paused: {TASKS} (5 wait) on h1 (operator: night; the model server does not answer)"
+    assert finding.what == (short if is_told else f"nobody consumes {TASKS} (5 wait)")
+
+
 @pytest.mark.parametrize("is_managed", [True, False])
 def test_where_nothing_is_there_at_all_the_prefix_is_suspected_and_no_binding_praised(*, is_managed: bool) -> None:
     queues: dict[str, QueueInfo | None] = {queue.name: None for queue in TOPOLOGY.shared().queues}

@@ -106,3 +106,12 @@ async def test_queues_of_agents_that_report_are_counted_with_their_dead_letters(
         announce(world.client, reports.agent(AGENT))
         view = await until(watch, lambda view: view.totals.waiting == 1)
         assert (view.agents[0].ready, view.agents[0].dead, view.totals.dead) == (1, 0, 0)
+
+
+async def test_the_first_look_at_the_queues_waits_for_the_last_agent_of_a_host() -> None:
+    async with memory_world("watch-whole") as world, Watch(world.client, interval=600) as watch:
+        announce(world.client, reports.host("a", AGENT, "y"), reports.agent(AGENT))
+        await until(watch, lambda view: view.agents)
+        announce(world.client, reports.agent("y"))
+        view = await until(watch, lambda view: view.totals.waiting is not None)
+        assert (view.totals.agents, view.totals.waiting, view.totals.dead) == (2, 0, 0)

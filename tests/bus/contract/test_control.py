@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 import pytest
+from structlog.testing import capture_logs
 
 from bus.broker import Broker, OnState, Subscription
 from bus.client import Client
@@ -34,6 +35,20 @@ async def test_a_host_hears_what_is_said_to_its_agents_and_to_all_and_nothing_el
         await world.client.cancel("of all")
         await ear.hears("of all")
     assert ear.heard == ["mine", "mine too", "of all"]
+
+
+async def test_a_cancellation_is_logged_with_its_reason_where_it_has_one(world: World) -> None:
+    ear = Ear()
+    async with listening(world, ear):
+        with capture_logs() as logs:
+            await world.client.cancel("plain", agent=AGENT)
+            await world.client.cancel("for a reason", agent=AGENT, reason="too late")
+            await ear.hears("for a reason")
+    told = [line for line in logs if line["event"] == "control.cancel"]
+    assert told == [
+        {"event": "control.cancel", "log_level": "info", "task": "plain"},
+        {"event": "control.cancel", "log_level": "info", "task": "for a reason", "reason": "too late"},
+    ]
 
 
 async def test_an_operators_order_reaches_the_host_that_is_named_or_all_and_is_not_obeyed_later(world: World) -> None:

@@ -158,7 +158,7 @@ async def test_unrouted_tasks_and_dead_letters_are_counted(clinic: Clinic) -> No
     unrouted, dead = await clinic.findings()
     assert (unrouted.check, unrouted.what) == (
         "unrouted",
-        f"1 tasks in {clinic.topology.unrouted} are for agents that nobody declared",
+        f"1 task in {clinic.topology.unrouted} for agents that nobody declared",
     )
     assert (dead.check, dead.what) == ("dead-letters", f"given up: 1 of {AGENT}")
     assert f"sutazai dlq list --agent {AGENT}" in dead.remedy
