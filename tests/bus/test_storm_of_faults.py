@@ -141,7 +141,7 @@ async def test_no_task_runs_twice_at_once_and_each_ends_once_or_says_that_it_may
         await wait_until(lambda: is_calm(world, hosts), 30, what="calm")
         last = await world.client.submit(AGENT, "last")
         found: dict[str, list[TaskResult]] = defaultdict(list)
-        while last.id not in found:
+        while {*ids, last.id} - found.keys():  # a task may pass from a rung to its queue between two looks of `is_calm`
             result = await within(anext(results))
             found[result.task_id].append(result)
         for host in hosts:

@@ -13,7 +13,7 @@ SUTAZAI = str(Path(sys.executable).with_name("sutazai"))
 
 READ_BYTES = 65_536
 
-LIMIT = 45.0
+LIMIT = 40.0
 """Seconds in which a program must say or do what a test waits for."""
 
 
@@ -43,8 +43,12 @@ class Program:
 
     async def says(self, text: str, times: int = 1) -> None:
         """Wait until it has said `text` so many times, on either stream."""
-        async with asyncio.timeout(LIMIT), self._news:
-            await self._news.wait_for(lambda: (self.out + self.err).count(text) >= times)
+        try:
+            async with asyncio.timeout(LIMIT), self._news:
+                await self._news.wait_for(lambda: (self.out + self.err).count(text) >= times)
+        except TimeoutError as error:
+            state = "runs" if self._process.returncode is None else f"ended with {self._process.returncode}"
+            raise AssertionError(f"never said {text!r}, {state}, and said:\n{self.out}\n{self.err}") from error
 
     async def ends(self) -> int:
         """Wait for its end; return its exit code, negative for a signal."""

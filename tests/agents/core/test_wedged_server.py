@@ -192,7 +192,7 @@ async def test_a_task_whose_answer_is_too_long_uses_its_attempts_and_the_others_
 
 
 async def test_tasks_that_are_all_too_long_do_not_come_for_ever_though_they_open_the_breaker() -> None:
-    async with asking(EndlessFor("question"), breaker_failures=2) as world:
+    async with asking(EndlessFor("question"), breaker_failures=1) as world:
         await world.submitted(3, max_attempts=1)
         results = await world.ended(3)
         assert {result.status for result in results.values()} == {TaskStatus.FAILED}
