@@ -129,6 +129,16 @@ class OpenTelemetry:
 
 
 _faults: Final[list[str]] = []
+_provided: Final[list[trace.TracerProvider]] = []
+
+
+def provide(provider: trace.TracerProvider) -> None:
+    """Set a provider for the whole process which counts here only while `using` chooses it.
+
+    OpenTelemetry sets one once and for good; when nobody exports any more, spans would be made for nobody.
+    """
+    _provided.append(provider)
+    trace.set_tracer_provider(provider)
 
 
 def by_own_provider() -> OpenTelemetry | None:
@@ -144,7 +154,9 @@ def by_own_provider() -> OpenTelemetry | None:
         _faults.append(str(error))  # first: the warning's own line asks for tracing
         log.warning("tracing.off", reason=f"OTEL_PYTHON_TRACER_PROVIDER names none that can be loaded: {error!r}")
         return None
-    return None if isinstance(provider, trace.ProxyTracerProvider) else _by_own_provider()
+    if isinstance(provider, trace.ProxyTracerProvider) or provider in _provided:
+        return None
+    return _by_own_provider()
 
 
 @cache

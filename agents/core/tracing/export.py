@@ -17,7 +17,7 @@ from agents.core.tracing.choice import Choice, Exporter, endpoint_of
 from agents.core.tracing.otlp_file import OtlpFile
 from agents.core.tracing.provider import ProcessProvider
 from agents.core.version import VERSION
-from bus.otel import OpenTelemetry, product_tracer
+from bus.otel import OpenTelemetry, product_tracer, provide
 from bus.standard_error import standard_error
 from bus.tracing import using
 
@@ -43,7 +43,7 @@ def exporting(choice: Choice, service: str, instance: str) -> AbstractContextMan
         exporter.shutdown()
         raise
     if provider is not found:
-        trace.set_tracer_provider(provider)  # for what agents trace by themselves
+        provide(provider)  # for what agents trace by themselves
     log.info("tracing.started", exporter=choice.exporter.value, to=to)
     return _leading(provider, batches)
 

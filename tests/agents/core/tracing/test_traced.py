@@ -37,6 +37,11 @@ print(time.monotonic() - began)
 print(tracing().ids)
 """
 
+AFTERWARDS = """
+with tracing().span("for nobody", Kind.INTERNAL, dict):
+    print(dict(tracing().ids))
+"""
+
 EMBEDDED = (
     """
 from opentelemetry import trace
@@ -183,6 +188,11 @@ def test_what_is_asked_for_and_not_done_is_a_warning(monkeypatch: pytest.MonkeyP
         raise ZeroDivisionError
     (line,) = lines.of("tracing.ignored")
     assert (line["level"], line["reason"].split(":")[0]) == ("warning", "OTEL_EXPORTER_OTLP_PROTOCOL = 'grpc'")
+
+
+async def test_after_the_last_block_no_spans_are_made_for_nobody(tmp_path: Path) -> None:
+    run = await ran(TRACED + AFTERWARDS, SUTAZAI_TRACING=f"file:{tmp_path / 'spans.jsonl'}")
+    assert run.out.splitlines()[-1] == "{}"
 
 
 def test_an_exporter_of_the_variables_that_is_none_of_ours_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
