@@ -49,13 +49,14 @@ def local_model(
       sutazai local-model --port 0 --alias qwen2.5-coder:7b=smollm2:135m
     """
     chosen = load_settings(log_level=log_level)
-    stand_ins = {tier.model: "smollm2:135m" for tier in chosen.tiers.values()}
     aliases = dict(_pair(text) for text in alias or [])
 
     async def serve() -> None:
         from agents.local_model import LocalModelServer, LocalModelSettings  # noqa: PLC0415 - an extra
+        from agents.local_model.models import GENERATING_MODEL  # noqa: PLC0415 - an extra
 
         defaults = LocalModelSettings()
+        stand_ins = {tier.model: GENERATING_MODEL for tier in chosen.tiers.values()}
         settings = LocalModelSettings(
             threads=threads or defaults.threads,
             num_parallel=parallel,
