@@ -165,8 +165,9 @@ def _by_own_provider() -> OpenTelemetry:
 
 
 def usable(attributes: Attributes) -> dict[str, Any]:
-    """Return the attributes that OpenTelemetry takes, texts as UTF-8 has them."""
-    return {name: kept for name, value in attributes.items() if (kept := _value(value)) is not None}
+    """Return the attributes that OpenTelemetry takes, names and texts as UTF-8 has them."""
+    kept = {_writable(name): _value(value) for name, value in attributes.items() if name}
+    return {name: value for name, value in kept.items() if value is not None}
 
 
 def _value(value: object) -> Any:

@@ -1,7 +1,7 @@
 """Fixtures every test folder shares; what they do lives in tests/support."""
 
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ from hypothesis import settings
 
 from tests.support.broker import Broker, vhost_name, vhost_of
 from tests.support.management import Management, create_vhost, delete_vhost
+from tests.support.sendable_reports import sendable
 from tests.support.session import SessionBroker, has_workers, machine_server, needs_broker
 from tests.support.sudden_end import no_silent_end
 
@@ -34,6 +35,12 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
         session.config.stash[_SESSION_BROKER].get()
     with no_silent_end():
         return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, object, object]:
+    """Let every report reach the session: execnet gives up on texts that UTF-8 cannot write."""
+    return sendable((yield))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import TracerProvider
@@ -76,18 +76,21 @@ def test_the_status_of_a_span_tells_no_secret_and_no_input() -> None:
 
 
 @given(st.dictionaries(TEXT, ATTRIBUTE | TEXT), TEXT)
+@example({"\ud800": True, "": 1}, "text")
 def test_whatever_a_span_is_told_it_can_be_exported(attributes: dict[str, object], text: str) -> None:
     exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     maker = OpenTelemetry(product_tracer(provider))
     with maker.span(text, Kind.PRODUCER, lambda: attributes) as span:
         span.fail("odd", text)
-    assert encode_spans(exporter.get_finished_spans()).SerializePartialToString()
+    (span_sent,) = encode_spans(exporter.get_finished_spans()).resource_spans[0].scope_spans[0].spans
+    assert span_sent.SerializePartialToString()
+    assert {item.key for item in span_sent.attributes} == usable(attributes).keys() | {"error.type"}
 
 
 def test_what_no_attribute_can_be_is_left_out() -> None:
     told = {"a": None, "b": 2**63, "c": {"d": 1}, "e": ["x", 1], "f": ["x", "y"], "g": True, "h": 1.5, "i": "\ud800"}
-    assert usable(told) == {"f": ["x", "y"], "g": True, "h": 1.5, "i": "\\ud800"}
+    assert usable(told | {"": 1}) == {"f": ["x", "y"], "g": True, "h": 1.5, "i": "\\ud800"}
     assert math.isnan(usable({"a": math.nan})["a"])
 
 
