@@ -20,12 +20,12 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.core.log import configure_logging
+from bus.attempt import Attempt
 from bus.broker import Broker
 from bus.codec import encode_task
 from bus.connect import broker_at
 from bus.consumer import Consumer
 from bus.private_node import PrivateNode
-from bus.runner import Attempt
 from bus.topology import Topology
 from schemas import TaskMessage, TaskResult, TaskStatus
 

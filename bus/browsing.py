@@ -8,7 +8,7 @@ from aio_pika.abc import AbstractQueue
 from bus.amqp_errors import mapped_errors
 from bus.connection import RPC_TIMEOUT_SECONDS, Connection
 from bus.message import Delivery
-from bus.subscription import delivery_of
+from bus.rabbit_delivery import delivery_of
 
 
 @contextlib.asynccontextmanager

@@ -8,6 +8,7 @@ from typing import Final, Self
 
 import structlog
 
+from bus.attempt import Handler
 from bus.broker import Broker, ConsumerState, OnState, Subscription
 from bus.cancellations import Cancellations
 from bus.durations import Durations
@@ -20,7 +21,7 @@ from bus.pauses import Cause, Pauses
 from bus.reception import Reception
 from bus.retry import RetryPolicy
 from bus.returns import Returns
-from bus.runner import Handler, Runner
+from bus.runner import Runner
 from bus.settlement import OnResult, Settlement
 from bus.shelf import Shelf
 from bus.suspects import Suspects

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from bus.inflight import Entry
-from bus.runner import Run
+from bus.run import Run
 from schemas import HeldTask
 
 TOLD_MOST: Final = 20

@@ -16,7 +16,7 @@ from bus.connection import RPC_TIMEOUT_SECONDS, Connection, back_off
 from bus.errors import ConnectionLost, LogUnavailable, PublishError, TopologyError
 from bus.message import Message
 from bus.publisher import Publisher
-from bus.subscription import delivery_of
+from bus.rabbit_delivery import delivery_of
 
 log = structlog.get_logger(__name__)
 

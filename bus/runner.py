@@ -3,20 +3,18 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Collection
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Collection
+from typing import Any
 
 import structlog
 
+from bus.attempt import Attempt, Handler
 from bus.durations import Durations
 from bus.ending import end_tasks
 from bus.errors import RetryableError
 from bus.hold import Hold
 from bus.inflight import Entry
 from bus.outcome import (
-    Finished,
     HandedBack,
     Outcome,
     outcome_of_cancel,
@@ -26,102 +24,13 @@ from bus.outcome import (
 )
 from bus.patience import Patience
 from bus.retry import RetryPolicy, is_on_purpose, logged_text
+from bus.run import UNWILLING_SECONDS, Run
 from bus.spans import handling
-from bus.spent import Spent, with_spent
+from bus.spent import with_spent
 from bus.task_publisher import TaskPublisher
 from schemas import EventKind, TaskMessage, TaskResult, now
 
 log = structlog.get_logger(__name__)
-
-
-UNWILLING_SECONDS: Final = 2.0
-"""What a handler gets to end once it is cancelled. Its slot and its task's outcome do not wait for it any longer."""
-
-
-def _never() -> bool:
-    return False
-
-
-async def _none() -> bool:
-    return False
-
-
-@dataclass(slots=True)
-class Attempt:
-    """What a handler gets: one attempt at one task. `number` counts from 1; `queue_wait` is in seconds."""
-
-    task: TaskMessage
-    number: int
-    redelivered: bool
-    queue_wait: float
-    emit: Callable[..., None]
-    """`emit(EventKind.CHUNK, text=..., sequence=...)` announces a step; it never waits and never raises."""
-    is_waiting: Callable[[], bool] = field(default=_never)
-    """A handler may set this to tell whether the work has yet to begin, since it only waits for its turn. Whoever has
-    to end such an attempt hands it back: nothing was tried."""
-    met_outage: Callable[[], Awaitable[bool]] = field(default=_none)
-    """A handler may set this to tell, once it has been ended at a limit of its time, whether something was out of order
-    that the task is not to blame for: then it goes back to its queue, and no attempt is used. It may take its time to
-    find out, as long as the broker lets the delivery be held. A task whose deadline has passed does not wait for it."""
-    spent: Spent = field(default_factory=Spent)
-    """A handler may add to this what the work costs: the result tells it, whether the handler returns or not."""
-    elsewhere: Callable[[], AbstractContextManager[None]] = field(default=contextlib.nullcontext)
-    """`with attempt.elsewhere():` a handler waits for another task, which may need its place in the host."""
-    comes_again: bool = False
-    """Whether the handler was ended and the task will be worked on again: what it began elsewhere is wanted still."""
-
-
-Handler = Callable[[Attempt], Awaitable[TaskResult]]
-"""Returns the result of a task, or raises; see `bus.errors.HandlerError` for errors with a meaning."""
-
-
-class Run:
-    """A handler at work."""
-
-    def __init__(self, entry: Entry, attempt: Attempt, work: asyncio.Task[TaskResult]) -> None:
-        self.entry = entry
-        self.attempt = attempt
-        self.work = work
-        self.started = time.monotonic()
-        self.imposed: Outcome | None = None
-        """The outcome that somebody else has decided on."""
-        self.is_over_limit = False
-        """Whether the work was ended at its limit; what that means for the task may still be open."""
-        self._decided = asyncio.Event()
-
-    @property
-    def seconds(self) -> float:
-        """How long it has run; never 0, which stands for not at all."""
-        return max(time.monotonic() - self.started, 1e-6)
-
-    def impose(self, outcome: Outcome) -> None:
-        """End the work with this outcome, unless one has been decided on before."""
-        if self.imposed is None and (self.is_over_limit or not self.work.done()):
-            self.imposed = outcome
-            self._decided.set()
-
-    def is_waiting(self) -> bool:
-        """See `bus.hold.Waiting`."""
-        return self.imposed is None and not self.work.done() and self.attempt.is_waiting()
-
-    def hand_back(self, reason: str) -> None:
-        """See `bus.hold.Waiting`."""
-        self.impose(HandedBack(reason))
-
-    async def until_over(self, limit: float, inquiry: asyncio.Task[bool] | None = None) -> None:
-        """Wait until the work, or the inquiry, is done, its outcome is imposed, or `limit` seconds are over."""
-        decided = asyncio.create_task(self._decided.wait(), name="run:decided")
-        try:
-            awaited = {inquiry or self.work, decided}
-            await asyncio.wait(awaited, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            decided.cancel()
-
-    async def end(self) -> None:
-        """Cancel the work; one that does not want to end is not waited for any longer than that."""
-        self.attempt.comes_again = not isinstance(self.imposed, Finished)
-        self.work.cancel()
-        await asyncio.wait({self.work}, timeout=UNWILLING_SECONDS)
 
 
 class Runner:

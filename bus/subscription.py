@@ -1,14 +1,14 @@
 """One supervised consumer on one RabbitMQ queue: it comes back after any loss, and pauses when told to."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
-from aio_pika.exceptions import AMQPChannelError, ChannelInvalidStateError
+from aio_pika.exceptions import AMQPChannelError
 
 from bus.amqp_errors import mapped_errors, words_of
 from bus.broker import ConsumerState, OnState
@@ -16,77 +16,13 @@ from bus.connection import RPC_TIMEOUT_SECONDS, Connection, back_off
 from bus.ending import end_tasks
 from bus.envelope import repeated
 from bus.errors import BusError, ConnectionLost
-from bus.message import Delivery, Message
+from bus.message import Delivery
+from bus.rabbit_delivery import delivery_of, left_ladder_before
 
 log = structlog.get_logger(__name__)
 
 STEADY_SECONDS: Final = 5.0
 """A consumer that lasted this long was healthy: its next return begins with the shortest pause again."""
-
-
-@dataclass(frozen=True, slots=True)
-class RabbitDelivery:
-    """A delivery of aio-pika behind the bus's own face."""
-
-    message: Message
-    routing_key: str
-    redelivered: bool
-    _incoming: AbstractIncomingMessage
-
-    @property
-    def alive(self) -> bool:
-        """See `Delivery.alive`."""
-        try:
-            return not self._incoming.channel.is_closed
-        except ChannelInvalidStateError:  # aio-pika's word for a closed channel
-            return False
-
-    async def ack(self) -> None:
-        """See `Delivery.ack`."""
-        with mapped_errors("acknowledging a delivery"):
-            await self._incoming.ack()
-
-    async def requeue(self) -> None:
-        """See `Delivery.requeue`."""
-        with mapped_errors("handing back a delivery"):
-            await self._incoming.nack(requeue=True)
-
-
-def delivery_of(incoming: AbstractIncomingMessage) -> RabbitDelivery:
-    """Read aio-pika's message into the bus's own."""
-    message = Message(
-        body=incoming.body,
-        type=incoming.type,
-        content_type=incoming.content_type,
-        priority=incoming.priority,
-        correlation_id=incoming.correlation_id,
-        reply_to=incoming.reply_to,
-        message_id=incoming.message_id,
-        app_id=incoming.app_id,
-        user_id=incoming.user_id,
-        content_encoding=incoming.content_encoding,
-        expiration=_milliseconds(incoming.expiration),
-        timestamp=incoming.timestamp,
-        headers=dict(incoming.headers),
-    )
-    return RabbitDelivery(message, incoming.routing_key or "", bool(incoming.redelivered), incoming)
-
-
-def left_ladder_before(headers: Mapping[str, Any], moment: datetime) -> bool:
-    """Whether a message came off a rung at or before `moment`, by the broker's clock, which tells whole seconds.
-
-    A rung that is interrupted in the instant of the move, as by a restart, makes it again, and neither message is
-    marked as redelivered. What has left it before a consumer's channel was opened may have been handed out before.
-    """
-    deaths = headers.get("x-death")
-    latest = deaths[0] if isinstance(deaths, list) and deaths else None
-    left = latest.get("time") if isinstance(latest, Mapping) else None
-    return isinstance(left, datetime) and left.tzinfo is not None and left <= moment
-
-
-def _milliseconds(seconds: object) -> str | None:
-    # aio-pika makes seconds of the property's text.
-    return str(round(seconds * 1000)) if isinstance(seconds, int | float) else None
 
 
 class RabbitSubscription:

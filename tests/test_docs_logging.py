@@ -70,6 +70,6 @@ def test_every_event_is_told_with_a_level_and_the_fields_that_it_has() -> None:
 
 def test_no_event_is_a_sentence_and_no_line_in_a_task_repeats_what_is_bound() -> None:
     bound = {"task", "agent", "attempt", "host"}
-    within_a_task = ("bus/settlement.py", "bus/runner.py", "bus/reception.py", "bus/task_publisher.py")
+    within_a_task = ("bus/settlement.py", "bus/run.py", "bus/runner.py", "bus/reception.py", "bus/task_publisher.py")
     repeated = [call for path in within_a_task for call in calls_of(ROOT / path) if call[2] & bound]
     assert repeated == []

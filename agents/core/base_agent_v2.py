@@ -29,8 +29,8 @@ from agents.core.settings import DEFAULT_CONFIG_PATH, Settings, load_settings
 from agents.core.tracing.traced import traced
 from agents.core.typed_input import TypedInput
 from agents.core.version import VERSION
+from bus.attempt import Attempt
 from bus.retry import RetryPolicy
-from bus.runner import Attempt
 from schemas import EventKind, RetryRules, TaskMessage, TaskResult, TaskStatus, now
 
 

@@ -10,12 +10,12 @@ import structlog
 from agents.core.delegation_rules import DelegationFailed, DelegationRefused, child_id, child_of, content_of
 from agents.core.model.task_scope import TaskScope, current_scope
 from agents.core.standstill import Standstills
+from bus.attempt import Attempt
 from bus.client import Client
 from bus.ending import end_tasks
 from bus.endings import LOOK_BACK, Endings
 from bus.errors import BusError, InvalidTask, RetryableError
 from bus.reply_box import ReplyBox
-from bus.runner import Attempt
 from bus.task_publisher import marked
 from schemas import TaskMessage, TaskResult, TaskStatus, now
 

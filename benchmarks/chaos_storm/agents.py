@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Final
 from agents.core.base_agent_v2 import BaseAgentV2
 from benchmarks.chaos_storm.run_log import RunLog
 from benchmarks.chaos_storm.workload import Course
+from bus.attempt import Attempt
 from bus.errors import PermanentError, RejectedError, RetryableError
-from bus.runner import Attempt
 from schemas import TaskMessage, TaskResult
 
 RUNS_VARIABLE: Final = "CHAOS_RUNS"

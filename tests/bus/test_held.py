@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
+from bus.attempt import Attempt
 from bus.ending import end_tasks
 from bus.held import TOLD_MOST, held_tasks
 from bus.inflight import Entry
-from bus.runner import Attempt, Run
+from bus.run import Run
 from schemas import TaskResult
 from tests.support.entries import NOON, entry_of
 

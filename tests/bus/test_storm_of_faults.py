@@ -8,12 +8,12 @@ from random import Random
 import pytest
 
 from bus import reception as reception_module
+from bus.attempt import Attempt
 from bus.consumer import Consumer
 from bus.errors import NotNowError, PermanentError, RejectedError, RetryableError
 from bus.memory import MemoryBroker
 from bus.message import Message
 from bus.retry import RetryPolicy
-from bus.runner import Attempt
 from bus.topology import Topology
 from schemas import TaskResult
 from tests.support.bus_world import AGENT, World, completed, memory_world, within

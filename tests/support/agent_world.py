@@ -14,10 +14,10 @@ from agents.core.model.errors import ModelServerFault
 from agents.core.ollama_pool import OllamaConnectionPool
 from agents.core.request_queue import RequestQueue
 from agents.core.settings import Settings, load_settings
+from bus.attempt import Attempt
 from bus.broker import Broker
 from bus.client import Client
 from bus.connect import broker_at
-from bus.runner import Attempt
 from schemas import TaskMessage
 from tests.support.scripted_ollama import ScriptedOllama
 

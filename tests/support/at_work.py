@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from bus.attempt import Attempt, Handler
 from bus.broker import Broker
 from bus.consumer import Consumer
 from bus.patience import Patience
 from bus.retry import RetryPolicy
-from bus.runner import Attempt, Handler
 from schemas import TaskError, TaskResult
 from tests.support.bus_world import FAST, Worker, World, completed, within
 from tests.support.fault_world import every_result

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from bus.attempt import Attempt, Handler
 from bus.broker import Broker, Subscription
 from bus.client import Client
 from bus.consumer import Consumer
@@ -18,7 +19,6 @@ from bus.patience import Patience
 from bus.plan import Plan
 from bus.rabbitmq import RabbitBroker
 from bus.retry import RetryPolicy
-from bus.runner import Attempt, Handler
 from bus.topology import QueueType, Topology
 from schemas import TaskResult, TaskStatus
 from tests.support.management import Management

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from bus import codec
+from bus.attempt import Attempt
 from bus.client import Client
 from bus.consumer import Consumer
 from bus.listener import Listener
 from bus.rabbitmq import RabbitBroker
-from bus.runner import Attempt
 from bus.topology import QueueType, Topology
 from schemas import TaskResult, TaskStatus
 from tests.support.cluster import Cluster

@@ -5,10 +5,10 @@ import os
 import signal
 import sys
 
+from bus.attempt import Attempt
 from bus.consumer import Consumer
 from bus.rabbitmq import RabbitBroker
 from bus.retry import RetryPolicy
-from bus.runner import Attempt
 from bus.topology import QueueType, Topology
 from schemas import TaskResult
 from tests.support.bus_world import AGENT, RUNGS_MS, completed

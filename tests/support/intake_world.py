@@ -6,12 +6,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from bus.arrivals import Arrivals
+from bus.attempt import Attempt
 from bus.broker import Broker
 from bus.consumer import Consumer
 from bus.control import ControlLink
 from bus.intake import Intake
 from bus.returns import Returns
-from bus.runner import Attempt
 from schemas import CancelTask, TaskResult
 from tests.support.bus_world import FAST, World, completed, within
 

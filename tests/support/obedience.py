@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from bus.attempt import Handler
 from bus.broker import Broker
 from bus.consumer import Consumer
 from bus.control import ControlLink
-from bus.runner import Handler
 from schemas import CancelTask
 from tests.support.at_work import AtWork
 from tests.support.bus_world import AGENT, RUNGS_MS, World, within

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from agents.core.model.thread_calls import ThreadCalls
 from agents.core.progress import Progress
-from bus.runner import Attempt
+from bus.attempt import Attempt
 from bus.spent import Spent
 from schemas import Priority, TaskMessage, Usage
 

@@ -5,9 +5,9 @@ import pytest
 from agents.cli.answer_screen import ResultScreen
 from agents.cli.followed import followed
 from agents.cli.progress import ProgressLines, words_of
+from bus.attempt import Attempt
 from bus.errors import ReplyTimeout
 from bus.pieces import Advance
-from bus.runner import Attempt
 from schemas import EventKind, TaskMessage, TaskResult
 from tests.support.bus_world import AGENT, World, completed, memory_world
 

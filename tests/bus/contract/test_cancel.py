@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from bus import runner as runner_module
+from bus import run as run_module
+from bus.attempt import Attempt
 from bus.errors import RetryableError
-from bus.runner import Attempt
 from schemas import TaskResult, TaskStatus
 from tests.support.at_work import error_of
 from tests.support.bus_world import AGENT, Worker, World, completed, within
@@ -97,7 +97,7 @@ async def test_a_task_that_has_its_result_keeps_it(world: World) -> None:
 async def test_a_handler_that_does_not_want_to_end_holds_up_neither_result_nor_slot(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner_module, "UNWILLING_SECONDS", 0.1)
+    monkeypatch.setattr(run_module, "UNWILLING_SECONDS", 0.1)
     leave, began = asyncio.Event(), asyncio.Event()
 
     async def unwilling(attempt: Attempt) -> TaskResult:

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
+from bus.attempt import Attempt
 from bus.broker import ConsumerState
 from bus.errors import NotNowError
 from bus.message import Message
-from bus.runner import Attempt
 from schemas import TaskResult, TaskStatus
 from tests.support.bus_world import AGENT, Worker, World, completed, taking, within
 from tests.support.waiting import wait_until

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bus.attempt import Attempt
 from bus.broker import Broker
 from bus.codec import decode_result
 from bus.dead_letters import DeadLetters, Kept, Replayed, Spared
@@ -14,7 +15,6 @@ from bus.envelope import REDELIVERIES_HEADER
 from bus.errors import ConnectionLost, HandlerError, PermanentError, QueueFull, RejectedError, RetryableError
 from bus.letter import Choice, DeadLetter
 from bus.message import Message
-from bus.runner import Attempt
 from schemas import Priority, TaskError, TaskResult, TaskStatus, now
 from tests.support.bus_world import AGENT, Worker, World, within
 from tests.support.faulty_brokers import LateConfirms, Refusing

@@ -4,11 +4,11 @@ import asyncio
 import time
 from itertools import pairwise
 
+from bus.attempt import Attempt
 from bus.envelope import COPIES_HEADER
 from bus.errors import RetryableError
 from bus.patience import Patience
 from bus.retry import RetryPolicy
-from bus.runner import Attempt
 from schemas import EventKind, TaskResult, TaskStatus
 from tests.support.at_work import at_work, error_of, raising
 from tests.support.bus_world import AGENT, RUNGS_MS, Worker, World, completed, within

@@ -2,9 +2,9 @@
 
 import asyncio
 
+from bus.attempt import Attempt
 from bus.errors import RetryableError
 from bus.message import Message
-from bus.runner import Attempt
 from bus.task_publisher import REPLY_TRIES
 from schemas import TaskResult, TaskStatus
 from tests.support.bus_world import AGENT, Worker, World, completed, within

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
+from bus.attempt import Attempt
 from bus.errors import PermanentError
 from bus.message import Message
-from bus.runner import Attempt
 from schemas import TaskResult, TaskStatus
 from tests.support.bus_world import AGENT, Worker, World, completed, within
 

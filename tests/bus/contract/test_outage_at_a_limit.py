@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from bus.attempt import Attempt
 from bus.patience import Patience
-from bus.runner import Attempt
 from schemas import TaskResult, TaskStatus
 from tests.support.at_work import at_work, error_of
 from tests.support.bus_world import AGENT, World, completed, within

@@ -6,11 +6,11 @@ import contextlib
 import pytest
 
 from bus import reception as reception_module
-from bus import runner as runner_module
+from bus import run as run_module
+from bus.attempt import Attempt
 from bus.errors import MessageTooLarge, RetryableError
 from bus.message import Message
 from bus.patience import Patience
-from bus.runner import Attempt
 from schemas import EventKind, TaskError, TaskResult, TaskStatus
 from tests.support.bus_world import AGENT, Worker, World, completed, within
 from tests.support.faulty_brokers import Through
@@ -80,7 +80,7 @@ async def test_a_delivery_that_a_fault_of_ours_kept_is_given_back_and_done(
 async def test_a_handler_that_will_not_end_is_waited_for_with_a_bound(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner_module, "UNWILLING_SECONDS", 0.1)
+    monkeypatch.setattr(run_module, "UNWILLING_SECONDS", 0.1)
     leave = asyncio.Event()
 
     async def unwilling(attempt: Attempt) -> TaskResult:
@@ -129,7 +129,7 @@ async def test_half_a_surrogate_pair_in_an_event_costs_the_event_and_nothing_els
 async def test_a_task_whose_handler_will_not_end_is_not_run_again_beside_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner_module, "UNWILLING_SECONDS", 0.05)
+    monkeypatch.setattr(run_module, "UNWILLING_SECONDS", 0.05)
     leave, running, most = asyncio.Event(), 0, 0
 
     async def stubborn(attempt: Attempt) -> TaskResult:

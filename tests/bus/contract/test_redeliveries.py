@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from bus import reception as reception_module
+from bus.attempt import Attempt
 from bus.envelope import REDELIVERIES_HEADER, read_envelope
 from bus.errors import NotNowError
 from bus.retry import RetryPolicy
-from bus.runner import Attempt
 from schemas import TaskResult, TaskStatus
 from tests.support.at_work import at_work, error_of, raising
 from tests.support.bus_world import AGENT, RUNGS_MS, Worker, World, completed, within

@@ -6,13 +6,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
+from bus.attempt import Handler
 from bus.broker import Broker
 from bus.consumer import Consumer
 from bus.control import ControlLink
 from bus.errors import TopologyError
 from bus.message import Message
 from bus.returns import Returns
-from bus.runner import Handler
 from schemas import CancelTask, Priority, TaskStatus
 from tests.support.bus_world import AGENT, FAST, Worker, World, within
 from tests.support.fault_world import every_result

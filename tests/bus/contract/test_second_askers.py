@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
+from bus.attempt import Attempt
 from bus.codec import encode_task
 from bus.errors import RetryableError
 from bus.listener import Listener
 from bus.message import Message
 from bus.pieces import Piece
-from bus.runner import Attempt
 from bus.shelf import KEPT_BYTES
 from schemas import EventKind, TaskMessage, TaskResult, TaskStatus
 from tests.support.at_work import AtWork, at_work, raising

@@ -3,8 +3,8 @@
 import asyncio
 from collections import Counter
 
+from bus.attempt import Attempt
 from bus.errors import RetryableError
-from bus.runner import Attempt
 from schemas import TaskResult, TaskStatus
 from tests.support.bus_world import AGENT, World, completed, within
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
+from bus.attempt import Attempt, Handler
 from bus.broker import DEFAULT_EXCHANGE
 from bus.codec import encode_result
 from bus.errors import BusError, PermanentError, ReplyTimeout, RetryableError, UnknownAgent
 from bus.pieces import HELD_MOST, Begun, Gap, Piece, Restart, Step
-from bus.runner import Attempt, Handler
 from bus.task_stream import TaskStream
 from schemas import EventKind, TaskMessage, TaskResult, TaskStatus
 from tests.support.bus_world import AGENT, Worker, World, completed, within

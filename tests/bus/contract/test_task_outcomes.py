@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from bus.attempt import Attempt
 from bus.codec import decode_result
 from bus.envelope import ATTEMPT_HEADER
 from bus.errors import NotNowError, PermanentError, RejectedError, RetryableError
 from bus.message import Message
-from bus.runner import Attempt
 from schemas import EventKind, TaskResult, TaskStatus, now
 from tests.support.at_work import at_work, raising
 from tests.support.bus_world import AGENT, Worker, World, completed, within

@@ -5,11 +5,11 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
+from bus.attempt import Attempt
 from bus.dead_letters import DeadLetters
 from bus.errors import RetryableError
 from bus.listener import Listener
 from bus.message import Message
-from bus.runner import Attempt
 from bus.tracing import Untraced, origin_of, using
 from schemas import TaskResult, TaskStatus
 from tests.support.bus_world import AGENT, Worker, World, completed, within

@@ -9,9 +9,9 @@ import aio_pika
 import pytest
 from aio_pika.tools import OneShotCallback
 
+from bus.attempt import Attempt
 from bus.errors import TopologyError
 from bus.message import Message
-from bus.runner import Attempt
 from schemas import TaskResult
 from tests.support.bus_world import AGENT, World, completed
 

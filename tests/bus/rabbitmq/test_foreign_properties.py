@@ -5,8 +5,8 @@ from typing import Any
 import aio_pika
 import pytest
 
+from bus.attempt import Attempt
 from bus.errors import RetryableError
-from bus.runner import Attempt
 from schemas import TaskResult, TaskStatus
 from tests.support.bus_world import AGENT, Worker, World, completed, within
 from tests.support.management import Management

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bus.codec import encode_task
-from bus.subscription import left_ladder_before
+from bus.rabbit_delivery import left_ladder_before
 from schemas import TaskMessage
 from tests.support.bus_world import AGENT, Worker, World, within
 

@@ -2,9 +2,9 @@
 
 import aio_pika
 
+from bus.attempt import Attempt
 from bus.consumer import Consumer
 from bus.errors import NotNowError
-from bus.runner import Attempt
 from bus.topology import QueueType, Topology
 from schemas import TaskResult, TaskStatus
 from tests.support.bus_world import AGENT, FAST, RUNGS_MS, Worker, World, completed, within
