@@ -9,7 +9,7 @@ from agents.doctor.facts import Facts
 from agents.doctor.finding import Finding
 
 Check = Callable[[Facts], Iterator[Finding]]
-"""Yields what it found, ok or not; nothing where its facts could not be gathered."""
+"""Yields what it found, ok or not; nothing where it had nothing to look at, or its facts could not be gathered."""
 
 GENERATION: Final = "generation"
 

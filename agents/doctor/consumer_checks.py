@@ -25,6 +25,8 @@ def check_consumers(facts: Facts) -> Iterator[Finding]:
         return
     found = (broker.queues.get(topology.task_queue(agent)) for agent in broker.agents)
     infos = [info for info in found if info is not None]
+    if not infos:
+        return
     idle = [info for info in infos if not info.consumers]
     findings = [*_alone(facts, idle), *_paused(facts, idle), *_shut(facts, idle)]
     yield from findings or [ok("consumers", f"task queues that nobody attends to: none of {len(infos)}")]

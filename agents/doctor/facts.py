@@ -45,6 +45,7 @@ class ManagementFacts:
         consumers: rows with `queue`, `consumer_tag` and `prefetch_count`.
         permissions: None where only an administrator is told.
         skew: seconds that the broker's clock is ahead of ours; None where the answer bore no date.
+        looked_at: when all this was asked for, in seconds since 1970 by our clock.
     """
 
     exchanges: Mapping[str, Row] = field(default_factory=dict)
@@ -53,6 +54,7 @@ class ManagementFacts:
     consumers: Sequence[Row] = ()
     permissions: Permissions | None = None
     skew: float | None = None
+    looked_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

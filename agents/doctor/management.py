@@ -120,6 +120,7 @@ class ManagementClient:
             ],
             permissions=await self._permissions(),
             skew=skew,
+            looked_at=before.timestamp(),
         )
 
     async def _permissions(self) -> Permissions | None:

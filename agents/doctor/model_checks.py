@@ -30,6 +30,8 @@ def check_model_server(facts: Facts) -> Iterator[Finding]:
 def check_models(facts: Facts) -> Iterator[Finding]:
     """Judge whether the models that agents need are installed."""
     needed = _needed(facts)
+    if not needed:
+        return
     has_all = True
     for server in _answering(facts):
         sizes = _sizes(server)
@@ -42,7 +44,7 @@ def check_models(facts: Facts) -> Iterator[Finding]:
                 f"`ollama pull {missing[0]}` there, or `sutazai models --pull`",
             )
     if has_all and _answering(facts):
-        yield ok("models", f"installed: {named(needed.values())}" if needed else "no model is asked for")
+        yield ok("models", f"installed: {named(needed.values())}")
 
 
 def check_memory(facts: Facts) -> Iterator[Finding]:
@@ -66,6 +68,8 @@ def check_memory(facts: Facts) -> Iterator[Finding]:
 def check_num_ctx(facts: Facts) -> Iterator[Finding]:
     """Judge whether each model is always asked with one context: another one reloads it and loses its prompt cache."""
     contexts = _contexts(facts)
+    if not contexts:
+        return
     changing = [
         f"{model} ({', '.join(f'{context or _DEFAULT} by {named(agents)}' for context, agents in by_context.items())})"
         for model, by_context in contexts.items()

@@ -50,8 +50,8 @@ def check_management(facts: Facts) -> Iterator[Finding]:
     if facts.broker.management_error is not None:
         yield warning(
             "management",
-            f"{facts.broker.management_error}: bindings, prefetch, progress and clock are not looked at, "
-            "nor agents that are not named",
+            f"{facts.broker.management_error}: bindings, deprecated arguments, consumers' prefetch, progress and the "
+            "clock are not looked at, nor agents that are not named",
             "`rabbitmq-plugins enable rabbitmq_management`, give the user the tag `management`, and set "
             "SUTAZAI_MANAGEMENT_URL where it is not at port 15672; or --skip management",
         )
@@ -77,7 +77,9 @@ def check_permissions(facts: Facts) -> Iterator[Finding]:
             f"`rabbitmqctl set_permissions -p VHOST USER '.*' '.*' '.*'`, or patterns that take {topology.prefix}.*",
         )
     else:
-        yield ok("permissions", "this user may write and read what agents need")
+        is_told = broker.management and broker.management.permissions
+        may = "write and read what agents need" if is_told else f"write to {topology.delay} and {topology.dead}"
+        yield ok("permissions", f"this user may {may}")
 
 
 def _lacking(permissions: Permissions, written: Iterable[str], read: Iterable[str]) -> Iterator[str]:
@@ -117,7 +119,8 @@ def check_topology(facts: Facts) -> Iterator[Finding]:
             "stop its agent, move its messages away (shovel, or let it drain), delete it and " + _DECLARE,
         )
     if not missing and not differing:
-        yield ok("topology", f"exchanges and {len(broker.queues)} queues are as they should be")
+        seen = "exchanges and " if broker.management else ""
+        yield ok("topology", f"{seen}{len(broker.queues)} queues are as they should be")
 
 
 def _is_bare(facts: Facts) -> bool:
@@ -161,14 +164,16 @@ def _exchange_difference(row: Row, arguments: Mapping[str, Argument]) -> str:
 def check_bindings(facts: Facts) -> Iterator[Finding]:
     """Judge whether every queue that exists is bound as it should be: an unbound one gets no tasks."""
     management = facts.broker.management
-    if management is None or _is_bare(facts):
+    if management is None:
         return
-    expected = [binding for plan in plans_of(facts.settings.topology, facts.broker.agents) for binding in plan.bindings]
+    wanted = [binding for plan in plans_of(facts.settings.topology, facts.broker.agents) for binding in plan.bindings]
+    expected = [binding for binding in wanted if binding.queue in management.queues]
+    if not expected:
+        return
     missing = [
         f"{binding.queue} to {binding.exchange} by {binding.key!r}"
         for binding in expected
-        if binding.queue in management.queues
-        and (binding.exchange, binding.queue, binding.key) not in management.bindings
+        if (binding.exchange, binding.queue, binding.key) not in management.bindings
     ]
     if missing:
         yield broken("bindings", f"not bound: {named(missing)}", _DECLARE)
@@ -185,6 +190,8 @@ def check_deprecated(facts: Facts) -> Iterator[Finding]:
     if management is None:
         return
     ours = {name: row for name, row in sorted(management.queues.items()) if name in facts.broker.queues}
+    if not ours:
+        return
     arguments = [f"{key} of {name}" for name, row in ours.items() for key in _old_arguments(row)]
     policies = [f"{key} for {name}" for name, row in ours.items() for key in _old_policies(row)]
     if arguments:

@@ -1,6 +1,7 @@
 """What goes on at the broker: progress, letters that went astray, patience and clocks. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Final
 
 from agents.core.settings import SettingsError
@@ -57,13 +58,14 @@ def check_prefetch(facts: Facts) -> Iterator[Finding]:
     found = [f"MAX_CONCURRENT_TASKS is {facts.settings.max_concurrent_tasks}"] * (
         facts.settings.max_concurrent_tasks >= bound
     )
-    if facts.broker.management:
-        queues = {name for name, _ in task_queues(facts)}
-        found += [
-            f"{row.get('consumer_tag')} takes {row['prefetch_count'] or 'any number'}"
-            for row in facts.broker.management.consumers
-            if row["queue"] in queues and (row["prefetch_count"] >= bound or not row["prefetch_count"])
-        ]
+    queues = {name for name, _ in task_queues(facts)}
+    consumers = facts.broker.management.consumers if facts.broker.management else ()
+    ours = [row for row in consumers if row["queue"] in queues]
+    found += [
+        f"{row.get('consumer_tag')} takes {row['prefetch_count'] or 'any number'}"
+        for row in ours
+        if row["prefetch_count"] >= bound or not row["prefetch_count"]
+    ]
     if found:
         yield warning(
             "prefetch",
@@ -71,7 +73,8 @@ def check_prefetch(facts: Facts) -> Iterator[Finding]:
             f"set MAX_CONCURRENT_TASKS to about {slots * 2}: what a host holds, no other host can work on",
         )
     else:
-        yield ok("prefetch", f"prefetch is below {PREFETCH_PER_SLOT} times the {slots} slots")
+        more = f" and {len(ours)} consumer{'s' * (len(ours) > 1)}" if ours else ""
+        yield ok("prefetch", f"below {PREFETCH_PER_SLOT} times the {slots} slots: MAX_CONCURRENT_TASKS{more}")
 
 
 def check_unrouted(facts: Facts) -> Iterator[Finding]:
@@ -96,7 +99,10 @@ def check_dead_letters(facts: Facts) -> Iterator[Finding]:
     if broker.description is None:
         return
     infos = {agent: broker.queues.get(topology.dead_queue(agent)) for agent in broker.agents}
-    found = {agent: info.ready for agent, info in infos.items() if info is not None and info.ready}
+    letters = {agent: info.ready for agent, info in infos.items() if info is not None}
+    if not letters:
+        return
+    found = {agent: count for agent, count in letters.items() if count}
     if found:
         yield warning(
             "dead-letters",
@@ -109,17 +115,32 @@ def check_dead_letters(facts: Facts) -> Iterator[Finding]:
 
 def check_progress(facts: Facts) -> Iterator[Finding]:
     """Judge whether queues with consumers and waiting tasks have moved within the last ten minutes."""
-    if facts.broker.management is None:
+    queues = dict(task_queues(facts))
+    if facts.broker.management is None or not queues:
         return
-    stuck = [name for name, row in task_queues(facts) if _is_stuck(row)]
+    stuck = [name for name, row in queues.items() if _is_stuck(row)]
+    age = _age_told(queues, facts.broker.management.looked_at)
     if stuck:
         yield warning(
             "progress",
-            f"consumed, and nothing delivered or settled for ten minutes while tasks wait: {named(stuck)}",
+            f"consumed, and nothing delivered or settled for ten minutes while tasks wait: {named(stuck)}{age}",
             "see the hosts' logs; restart a host that hangs: its tasks go back to the queue",
         )
     else:
-        yield ok("progress", "nothing is stuck")
+        yield ok("progress", f"nothing is stuck{age}")
+
+
+def _age_told(queues: Mapping[str, Row], now: float) -> str:
+    """Return the age of the oldest of the tasks that are first in their queues, where RabbitMQ tells of any.
+
+    Nobody's clock made a time to come: publishers that tell milliseconds do that.
+    """
+    heads = {name: row.get("head_message_timestamp") for name, row in queues.items()}
+    made = [(head, name) for name, head in heads.items() if isinstance(head, int) and head <= now]
+    if not made:
+        return ""
+    oldest, name = min(made)
+    return f"; the oldest task that is first in its queue was made {timedelta(seconds=int(now - oldest))} ago: {name}"
 
 
 def _is_stuck(row: Row) -> bool:

@@ -17,6 +17,7 @@ TOPOLOGY = Topology()
 PLANS = (TOPOLOGY.shared(), TOPOLOGY.agent("a"))
 QUEUES = [queue for plan in PLANS for queue in plan.queues]
 AGENT = CheckedAgent("a", "tinyllama")
+STUCK = "consumed, and nothing delivered or settled for ten minutes while tasks wait: "
 
 
 def managed(**row: object) -> ManagementFacts:
@@ -172,15 +173,49 @@ def test_in_an_outage_the_consumers_are_said_to_be_paused_and_the_check_that_tel
 
 
 @pytest.mark.parametrize("is_managed", [True, False])
-def test_where_nothing_is_there_at_all_the_prefix_is_suspected_and_no_binding_praised(*, is_managed: bool) -> None:
-    queues: dict[str, QueueInfo | None] = {queue.name: None for queue in TOPOLOGY.shared().queues}
+@pytest.mark.parametrize("agents", [[], ["a"]])
+def test_where_nothing_is_there_at_all_the_prefix_is_suspected_and_nothing_of_what_is_missing_praised(
+    agents: list[str], *, is_managed: bool
+) -> None:
+    plans = (TOPOLOGY.shared(), *map(TOPOLOGY.agent, agents))
+    queues: dict[str, QueueInfo | None] = {queue.name: None for plan in plans for queue in plan.queues}
     management = replace(managed(), exchanges={"other.tasks": {}}, queues={}, bindings=frozenset())
-    seen = BrokerFacts("RabbitMQ 4.3", queues=queues, management=management if is_managed else None)
-    found = [
-        finding for finding in diagnose(replace(facts(), broker=seen)) if finding.check in ("topology", "bindings")
-    ]
-    assert [finding.what for finding in found] == ["nothing whose name begins with 'sutazai' is here"]
-    assert "SUTAZAI_PREFIX" in found[0].remedy
+    seen = BrokerFacts("RabbitMQ 4.3", agents=agents, queues=queues, management=management if is_managed else None)
+    found = diagnose(replace(facts(), broker=seen, agents=[]))
+    suspected = next(finding for finding in found if finding.check == "topology")
+    assert suspected.what == "nothing whose name begins with 'sutazai' is here"
+    assert "SUTAZAI_PREFIX" in suspected.remedy
+    assert {finding.check for finding in found} == {
+        *("broker", "permissions", "topology", "patience", "prefetch", "model-server"),
+        *("management", "clock") * is_managed,
+    }
+
+
+def test_without_an_agent_or_a_model_no_queue_of_one_and_no_model_is_judged() -> None:
+    shared = {queue.name: QueueInfo(queue.name, 0, 0) for queue in TOPOLOGY.shared().queues}
+    management = managed()
+    rows = {name: row for name, row in management.queues.items() if name in shared}
+    broker = BrokerFacts("RabbitMQ", queues=shared, management=replace(management, queues=rows))
+    told = {finding.check: finding.what for finding in diagnose(replace(facts(), broker=broker, agents=[]))}
+    assert not {"dead-letters", "consumers", "progress", "models", "num-ctx"} & told.keys()
+    assert told["topology"] == f"exchanges and {len(shared)} queues are as they should be"
+    assert {"bindings", "deprecated", "unrouted"} <= told.keys()
+
+
+def test_without_the_management_api_no_check_says_that_it_looked_at_what_only_that_tells() -> None:
+    found = replace(facts(), broker=replace(facts().broker, management=None))
+    told = {finding.check: finding.what for finding in diagnose(found)}
+    assert told["permissions"] == "this user may write to sutazai.delay and sutazai.dead"
+    assert told["topology"] == f"{len(QUEUES)} queues are as they should be"
+    assert not {"bindings", "deprecated", "progress", "clock"} & told.keys()
+
+
+@pytest.mark.parametrize(("consumers", "more"), [(0, ""), (1, " and 1 consumer"), (2, " and 2 consumers")])
+def test_a_prefetch_that_is_well_is_told_with_what_was_looked_at(consumers: int, more: str) -> None:
+    rows = [{"queue": TASKS, "consumer_tag": "c", "prefetch_count": 3}] * consumers
+    foreign = {"queue": "another's", "consumer_tag": "foreign", "prefetch_count": 3}
+    (finding,) = CHECKS["prefetch"](facts(replace(managed(), consumers=[*rows, foreign])))
+    assert finding == ok("prefetch", f"below 10 times the 2 slots: MAX_CONCURRENT_TASKS{more}")
 
 
 def rates(deliver: float | None, ack: float | None) -> Mapping[str, object]:
@@ -205,6 +240,29 @@ def test_a_queue_is_stuck_where_consumers_let_tasks_wait_and_nothing_moved(
 ) -> None:
     management = managed(consumers=consumers, messages_ready=ready, message_stats=statistics)
     assert [finding.check for finding in bad(facts(management))] == ["progress"] * is_stuck
+
+
+@pytest.mark.parametrize(
+    ("head", "head_of_b", "told"),
+    [
+        (1_000, 2_000, f"; the oldest task that is first in its queue was made 1:06:40 ago: {TASKS}"),
+        (1_000, 500, "; the oldest task that is first in its queue was made 1:15:00 ago: sutazai.tasks.b"),
+        (5_000, None, f"; the oldest task that is first in its queue was made 0:00:00 ago: {TASKS}"),
+        (1_700_000_000_000, None, ""),
+        (None, None, ""),
+    ],
+)
+@pytest.mark.parametrize("is_stuck", [True, False])
+def test_the_age_of_the_oldest_first_task_is_told_where_the_broker_knows_it(
+    head: int | None, head_of_b: int | None, told: str, *, is_stuck: bool
+) -> None:
+    busy = {"consumers": 1, "messages_ready": 1, "message_stats": rates(0.0, 0.0)} if is_stuck else {}
+    management = managed(**busy, head_message_timestamp=head)
+    rows = {**management.queues, "sutazai.tasks.b": {"head_message_timestamp": head_of_b}}
+    found = facts(replace(management, queues=rows, looked_at=5_000.5))
+    (finding,) = CHECKS["progress"](replace(found, broker=replace(found.broker, agents=["a", "b"])))
+    assert finding.level is (Level.WARNING if is_stuck else Level.OK)
+    assert finding.what == (f"{STUCK}{TASKS}{told}" if is_stuck else f"nothing is stuck{told}")
 
 
 def test_a_queues_own_consumer_timeout_below_the_settings_is_broken() -> None:

@@ -61,12 +61,14 @@ async def test_the_docs_tell_every_metric_and_no_other() -> None:
     assert told == served
 
 
-def test_each_alert_is_explained_and_tested() -> None:
+def test_each_alert_is_explained_and_tested_and_has_its_row_in_what_to_watch() -> None:
     alerts = re.findall(r"alert: (\w+)", (PROMETHEUS / "alerts.yml").read_text())
     explained = re.findall(r"^\| `(Sutazai\w+)`", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE)
     tests = (PROMETHEUS / "alerts_test.yml").read_text()
     fired = re.findall(r"alertname: (\w+)\n\s+exp_alerts", tests)
+    watched = re.findall(r"\| `(Sutazai\w+)` \|$", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE)
     assert alerts == explained
+    assert sorted(watched) == sorted(alerts)
     assert set(fired) == set(alerts)
 
 

@@ -1,7 +1,10 @@
 """Faults at a real broker, one at a time, that the doctor must name."""
 
+import json
+import re
 import secrets
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -207,7 +210,24 @@ async def test_another_prefix_is_suspected_where_nothing_has_it(clinic: Clinic) 
     assert (found.check, found.level) == ("topology", Level.BROKEN)
     assert "begins with 'elsewhere'" in found.what
     assert clinic.ran is not None
-    assert '"bindings"' not in clinic.ran.out
+    praised = {json.loads(line)["check"] for line in clinic.ran.out.splitlines()}
+    assert not {"bindings", "deprecated", "dead-letters", "consumers", "progress", "models", "num-ctx"} & praised
+
+
+async def test_how_old_the_first_task_of_a_queue_is_is_told(clinic: Clinic, management: Management) -> None:
+    name = clinic.topology.task_queue(AGENT)
+    made = datetime.now(UTC) - timedelta(hours=2)
+    await clinic.broker.publish(clinic.topology.tasks, AGENT, Message(b"{}", timestamp=made))
+    await clinic.consume()
+
+    async def is_known() -> bool:
+        return bool((await management.queues())[name].get("head_message_timestamp"))
+
+    await wait_until(is_known, what="the task's time in the statistics")
+    assert await clinic.findings() == []
+    assert clinic.ran is not None
+    (told,) = re.findall(r"nothing is stuck; the oldest task that is first in its queue was made .*", clinic.ran.out)
+    assert re.search(rf" 2:0\d:\d\d ago: {re.escape(name)}\b", told)
 
 
 async def test_a_prefetch_of_ten_times_the_slots_is_a_warning_wherever_it_is_set(
