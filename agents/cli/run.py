@@ -2,14 +2,22 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from agents.cli.agents_by_path import agent_by_path
 from agents.cli.chosen_agents import chosen_agents
 from agents.cli.options import AmqpUrl, Config, LogLevel, Prefix
+from agents.cli.run_options import (
+    Agents,
+    Concurrency,
+    Grace,
+    HealthAddress,
+    HealthPort,
+    LegacyPaths,
+    OllamaUrl,
+    Slots,
+)
 from agents.cli.selection import All, Categories, Selection, Tiers
 from agents.core.base_agent_v2 import BaseAgentV2
 from agents.core.host import Host
@@ -20,45 +28,18 @@ from agents.core.tracing.traced import traced
 
 
 def run(
-    agents: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="AGENT",
-            help="Names, patterns of names, MODULE:CLASS, or Markdown and Python files. They come on top of those that "
-            "--category and --tier choose, which narrow each other.",
-        ),
-    ] = None,
-    legacy: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--legacy", metavar="PATH", help="An agent of the first generation: its file or folder; repeatable."
-        ),
-    ] = None,
+    agents: Agents = None,
+    legacy: LegacyPaths = None,
     everything: All = False,
     category: Categories = None,
     tier: Tiers = None,
     amqp_url: AmqpUrl = None,
-    ollama_url: Annotated[
-        str | None, typer.Option("--ollama-url", metavar="URL", help="Default: OLLAMA_URL, else localhost:11434.")
-    ] = None,
-    concurrency: Annotated[
-        int | None, typer.Option(min=1, help="Tasks of each agent at once: the prefetch. Default 3.")
-    ] = None,
-    slots: Annotated[
-        int | None, typer.Option(min=1, help="Requests at the model server at once, for all agents. Default 2.")
-    ] = None,
-    grace: Annotated[
-        float | None, typer.Option(min=0, help="Seconds that running tasks get after Ctrl-C. Default 30.")
-    ] = None,
-    health_port: Annotated[
-        int | None,
-        typer.Option(
-            min=0, max=65535, metavar="PORT", help="Serve /healthz, /readyz and /metrics here; 0 for a free one."
-        ),
-    ] = None,
-    health_address: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Where to serve them. Default 127.0.0.1; 0.0.0.0 for all.")
-    ] = None,
+    ollama_url: OllamaUrl = None,
+    concurrency: Concurrency = None,
+    slots: Slots = None,
+    grace: Grace = None,
+    health_port: HealthPort = None,
+    health_address: HealthAddress = None,
     prefix: Prefix = None,
     config: Config = None,
     log_level: LogLevel = None,
