@@ -175,8 +175,8 @@ def tracing() -> Tracing:
     It is the one that `using` chose; else OpenTelemetry, if the program has set a provider. It cannot have done so
     without importing it: a program that has not is spared the 60 ms that this takes.
     """
-    if _chosen:
-        return _chosen[-1]
+    for latest in _chosen[-1:]:  # one step: a block may end in another thread
+        return latest
     if "opentelemetry.trace" not in sys.modules:
         return _UNTRACED
     return _own_provider()() or _UNTRACED

@@ -26,7 +26,7 @@ from agents.core.process_usage import ProcessUsage
 from agents.core.progress import Progress, told_of
 from agents.core.returned import result_of
 from agents.core.settings import DEFAULT_CONFIG_PATH, Settings, load_settings
-from agents.core.tracing.traced import traced
+from agents.core.tracing.traced import traced_async
 from agents.core.typed_input import TypedInput
 from agents.core.version import VERSION
 from bus.attempt import Attempt
@@ -251,9 +251,8 @@ class BaseAgentV2(TypedInput, Delegating, ModelUser):
         from agents.core.pages.host_pages import VARIABLES, open_pages  # noqa: PLC0415 - the pages know the host
 
         host = Host([self], self.settings)
-        with traced(self.settings, "sutazai"):
-            async with open_pages(host, VARIABLES), host:
-                await host.serve()
+        async with traced_async(self.settings, "sutazai"), open_pages(host, VARIABLES), host:
+            await host.serve()
 
     def run(self) -> None:
         """Run this agent until SIGINT or SIGTERM; the whole main program of an agent's file.

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -125,9 +126,9 @@ class OllamaConnectionPool:
             raise ModelPoolClosed("a closed pool cannot be opened again: make a new one")
         self._engine.open(self.safe_url, self._cleanup_interval)
         for watch in self._watches:
-            self._engine.own(watch.run(), "model-server-watch")
+            self._engine.own(watch.run, "model-server-watch")
         for server in self.servers if self._preload_models else ():
-            work = warm(self._preload_models, server.name, self.preload, asyncio.sleep)
+            work = partial(warm, self._preload_models, server.name, self.preload, asyncio.sleep)
             self._engine.own(work, f"ollama-pool-warmer {server.name}")
         return self
 

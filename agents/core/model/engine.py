@@ -2,7 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import structlog
 
 from agents.core.model.call import Call
 from agents.core.model.completion import Completion
@@ -18,7 +21,12 @@ from agents.core.model.tries import Tries
 from agents.core.request_queue import RequestQueue
 from bus.ending import end_tasks
 
+log = structlog.get_logger(__name__)
+
 T = TypeVar("T")
+
+AFTER_CRASH_SECONDS: Final = 5.0
+"""Between the end of something by a fault of ours and its next beginning."""
 
 
 class PoolEngine:
@@ -48,11 +56,11 @@ class PoolEngine:
         """Make the connections of the start, and close those that stay idle for `sweep_every` seconds."""
         for server in self._servers:
             server.shelf.fill()
-        self.own(self._keep_sweeping(sweep_every), f"ollama-pool-sweeper {name}")
+        self.own(partial(self._keep_sweeping, sweep_every), f"ollama-pool-sweeper {name}")
 
-    def own(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        """Run something beside the calls until it is done, or the engine closes."""
-        self._tasks.append(asyncio.create_task(work, name=name))
+    def own(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+        """Run something beside the calls until it is done, or the engine closes. What crashes begins again."""
+        self._tasks.append(asyncio.create_task(_until_done(work, name), name=name))
 
     async def run(self, call: Call[T]) -> T:
         """Return the call's result. Raises ModelError, see `Dispatcher.run`."""
@@ -81,3 +89,13 @@ class PoolEngine:
             await asyncio.sleep(seconds)
             for server in self._servers:
                 await server.shelf.sweep(seconds)
+
+
+async def _until_done(work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+    while True:
+        try:
+            return await work()
+        except Exception:
+            # Nobody awaits it: the fault would be told nowhere, and what it does be missed in silence.
+            log.exception("pool.work_crashed", work=name)
+            await asyncio.sleep(AFTER_CRASH_SECONDS)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import socket
 import sys
 import threading
@@ -23,7 +24,8 @@ POLL_SECONDS: Final = 0.1
 """How soon the server notes that it is to end, or that a connection's time is over."""
 
 CONNECTIONS_MOST: Final = 32
-"""At once; further ones are closed. A probe and a scrape are one each, so this is room enough."""
+"""At once. A further one takes the place of the one that has been silent for longest, else it is closed. A probe and a
+scrape are one each, so this is room enough."""
 
 EXCHANGE_SECONDS: Final = 5.0
 """What a client gets to send its whole request in, and again to take the reply."""
@@ -49,7 +51,8 @@ class HttpServer(ThreadingHTTPServer):
         self.address_family = family
         self.answer = answer
         self._patience = patience
-        self._deadlines: dict[socket.socket, float] = {}
+        self._asking: dict[socket.socket, float] = {}  # who may send a request until when, the oldest first
+        self._asked: dict[socket.socket, float] = {}  # who may take the reply until when
         self._lock = threading.Lock()
         super().__init__(address, _Handler)
 
@@ -76,34 +79,56 @@ class HttpServer(ThreadingHTTPServer):
     def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002 - socketserver's
         """Take a connection, if there is room; it then has its time to ask."""
         with self._lock:
-            has_room = len(self._deadlines) < CONNECTIONS_MOST
+            has_room = len(self._asking) + len(self._asked) < CONNECTIONS_MOST or self._make_room()
             if has_room:
-                self._deadlines[request] = time.monotonic() + EXCHANGE_SECONDS
+                self._asking[request] = time.monotonic() + EXCHANGE_SECONDS
         return has_room
 
     def note_asked(self, request: socket.socket) -> None:
         """Give a client that has sent its request the time to take the reply, once there is one."""
         with self._lock:
-            self._deadlines[request] = time.monotonic() + self._patience + EXCHANGE_SECONDS
+            if self._asking.pop(request, None) is not None:
+                self._asked[request] = time.monotonic() + self._patience + EXCHANGE_SECONDS
 
     def service_actions(self) -> None:
         """Cut off those whose time is over: what their threads wait for then ends."""
         now = time.monotonic()
         with self._lock:
-            for request, deadline in self._deadlines.items():
+            for request, deadline in (self._asking | self._asked).items():
                 if deadline < now:
-                    with contextlib.suppress(OSError):
-                        request.shutdown(socket.SHUT_RDWR)
+                    _cut(request)
 
     def shutdown_request(self, request: Any) -> None:
         """Close a connection, and leave its place to another."""
         with self._lock:
-            self._deadlines.pop(request, None)
+            self._asking.pop(request, None)
+            self._asked.pop(request, None)
         super().shutdown_request(request)
+
+    def _make_room(self) -> bool:
+        """Cut off who has been silent for longest: idle strangers must not keep out a probe. Say whether one was."""
+        silent = next((each for each in self._asking if not _has_sent(each)), None)
+        if silent is None:
+            return False
+        del self._asking[silent]
+        _cut(silent)
+        return True
 
     def handle_error(self, *_: object) -> None:
         """A client that has gone is no news."""
         log.debug("page.unsent", error=repr(sys.exc_info()[1]))
+
+
+def _cut(request: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        request.shutdown(socket.SHUT_RDWR)
+
+
+def _has_sent(request: socket.socket) -> bool:
+    """Say whether something waits to be read: a crowd may come faster than its threads get to read."""
+    look = select.poll()
+    look.register(request, select.POLLIN)
+    return bool(look.poll(0))
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,8 +1,12 @@
 """Tracing a whole process, where somebody asks for it."""
 
+import asyncio
 import os
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+import threading
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager, nullcontext
+from typing import Final
 
 import structlog
 
@@ -11,6 +15,9 @@ from agents.core.tracing.choice import ExporterUnknown, choice_of, ignored_by
 from agents.core.tracing.extra import ExtraMissingError, require_extra
 
 log = structlog.get_logger(__name__)
+
+_setting_up: Final = threading.Lock()
+"""A process has one provider: who comes second, in another thread, has to find that of the first."""
 
 
 @contextmanager
@@ -26,8 +33,30 @@ def traced(settings: Settings, service: str) -> Iterator[None]:
             that is a warning: they are meant for all programs of a machine. So it is where one of them is wrong.
         SettingsError: the file cannot be written.
     """
-    with _set_up(settings, service):
+    with _setting_up:
+        block = _set_up(settings, service)
+    with block:
         yield
+
+
+@asynccontextmanager
+async def traced_async(settings: Settings, service: str) -> AsyncIterator[None]:
+    """Do what `traced` does while the event loop goes on: setting up takes long, and so may the end.
+
+    Raises:
+        ExtraMissingError, SettingsError: as `traced`.
+    """
+    loop, block = asyncio.get_running_loop(), ExitStack()
+    # Not the loop's own threads, which a program may have filled. One thread: what was cancelled while it set up is
+    # ended after that.
+    own = ThreadPoolExecutor(1, "tracing")
+    try:
+        await loop.run_in_executor(own, block.enter_context, traced(settings, service))
+        yield
+    finally:
+        ending = loop.run_in_executor(own, block.close)
+        own.shutdown(wait=False)
+        await ending
 
 
 def _set_up(settings: Settings, service: str) -> AbstractContextManager[None]:

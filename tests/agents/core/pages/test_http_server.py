@@ -91,19 +91,68 @@ async def test_a_page_may_take_longer_than_a_request(monkeypatch: pytest.MonkeyP
     assert await get(port, "/slow") == 200
 
 
-async def test_connections_beyond_the_bound_are_closed_until_others_end(
+async def test_connections_beyond_the_bound_are_closed_until_others_have_their_reply(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(f"{MODULE}.CONNECTIONS_MOST", 2)
+    release, waiting = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def held() -> Answer:
+        waiting.release()
+        await release.wait()
+        return sentence("held")
+
+    async with (
+        asyncio.timeout(20),
+        PageServer({"/fine": fine, "/held": held}, "127.0.0.1", 0, patience=20, options="") as running,
+        asyncio.TaskGroup() as group,
+    ):
+        port = port_of(running)
+        clients = [group.create_task(get(port, "/held"), name=f"client {number}") for number in range(2)]
+        for _ in clients:
+            await waiting.acquire()
+        assert await get(port) == 0
+        release.set()
+        assert [await client for client in clients] == [200, 200]
+
+        async def is_served() -> bool:
+            return await get(port) == 200
+
+        await wait_until(is_served, what="the place of one that has its reply")
+
+
+async def test_strangers_who_ask_nothing_keep_nobody_out_and_the_oldest_of_them_has_to_go(
     monkeypatch: pytest.MonkeyPatch, port: int
 ) -> None:
     monkeypatch.setattr(f"{MODULE}.CONNECTIONS_MOST", 2)
-    held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
-    assert await get(port) == 0
-    held[0][1].close()
+    (first, first_writer), (second, second_writer) = [
+        await asyncio.open_connection("127.0.0.1", port) for _ in range(2)
+    ]
+    assert await get(port) == 200
+    async with asyncio.timeout(4):  # less than a silent one gets where there is room
+        assert await until_closed(first) == b""
+        second_writer.write(b"GET /fine HTTP/1.0\r\n\r\n")
+        assert (await until_closed(second)).startswith(b"HTTP/1.0 200")
+    for writer in (first_writer, second_writer):
+        writer.close()
 
-    async def is_served() -> bool:
-        return await get(port) == 200
 
-    await wait_until(is_served, what="the place of the one that has gone")
-    held[1][1].close()
+def test_who_has_sent_what_nobody_has_read_yet_is_no_silent_stranger(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{MODULE}.CONNECTIONS_MOST", 2)
+    pairs = [socket.socketpair() for _ in range(4)]
+    clients, accepted = zip(*pairs, strict=True)
+    with HttpServer(socket.AF_INET, ("127.0.0.1", 0), lambda _path: sentence("fine"), patience=1) as server:
+        clients[0].sendall(b"GET")
+        assert [server.verify_request(each, None) for each in accepted[:3]] == [True, True, True]
+        assert clients[1].recv(1) == b""
+        clients[2].sendall(b"GET")
+        assert not server.verify_request(accepted[3], None)
+        server.note_asked(accepted[1])
+        server.shutdown_request(accepted[0])
+        assert server.verify_request(accepted[3], None)
+    for pair in pairs:
+        for each in pair:
+            each.close()
 
 
 @contextlib.contextmanager
