@@ -10,7 +10,7 @@ export LD_LIBRARY_PATH := $(CURDIR)/$(VENV)/lib$(if $(LD_LIBRARY_PATH),:$(LD_LIB
 unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq
 
-.PHONY: help install install-dev demo test test-random test-brokers check format bench bench-model chaos outage docs lock clean
+.PHONY: help install install-dev demo test test-random test-brokers check format bench bench-cpu bench-model chaos outage docs lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,6 +55,9 @@ format: $(VENV)/.dev ## Rewrite the formatting
 
 bench: $(VENV)/.dev ## Measure the main job; see benchmarks/ for more
 	@$(BIN)/python benchmarks/main_job.py $(ARGS)
+
+bench-cpu: $(VENV)/.dev ## Measure the CPU of a task, here and in another checkout (ARGS="--against FOLDER")
+	@$(BIN)/python benchmarks/cpu.py $(ARGS)
 
 bench-model: $(VENV)/.dev ## Measure grouping by model against the physical limit; four minutes
 	@$(BIN)/python benchmarks/model_side.py $(ARGS)

@@ -38,6 +38,9 @@ LOOK_BACK: Final = timedelta(days=1)
 LOOK_BACK_SECONDS: Final = 15.0
 """A log that does not answer, as one whose nodes are down, must not keep a host from its work."""
 
+LISTENING_SECONDS: Final = 5.0
+"""The same for a queue of its own that delivers nothing yet, as while the broker is away."""
+
 LOG_DAYS: Final = timedelta(days=8)
 """More than the control log keeps."""
 
@@ -99,6 +102,8 @@ class ControlLink:
 
     async def __aenter__(self) -> Self:
         await self._listener.__aenter__()
+        # Where a hundred agents start, it would come after them, and their first tasks before what is said of those.
+        await self._until_listening()
         # After the queue is there and before any task is taken: nothing may be said in between.
         await self._look_back()
         self._tasks = [
@@ -155,6 +160,13 @@ class ControlLink:
         if state is ConsumerState.LOST:
             self._was_lost.set()
 
+    async def _until_listening(self) -> None:
+        try:
+            async with asyncio.timeout(LISTENING_SECONDS):
+                await self._listener.until_consuming()
+        except TimeoutError:
+            log.debug("control.unheard", queue=self._listener.queue, seconds=LISTENING_SECONDS)
+
     async def _look_back_again(self) -> None:
         """After a loss, the queue may have expired meanwhile: what was said to it is still in the log."""
         while True:
@@ -206,14 +218,25 @@ async def controls_since(broker: Broker, topology: Topology, ago: timedelta) -> 
                 log.debug("control.unreadable", reason=str(error))
 
 
+async def crews_since(broker: Broker, topology: Topology, ago: timedelta) -> AsyncGenerator[tuple[str, ...], None]:
+    """Iterate over the agents of each host that has said hello in the last while, as the log is read.
+
+    Raises:
+        TopologyError: there is no control log.
+    """
+    async with aclosing(controls_since(broker, topology, ago)) as controls:
+        async for control in controls:
+            if isinstance(control, Hello):
+                yield control.agents
+
+
 async def known_agents(broker: Broker, topology: Topology) -> set[str]:
     """Return the names of the agents whose hosts have been here in the last days; empty without a control log."""
     found: set[str] = set()
     try:
-        async with aclosing(controls_since(broker, topology, LOG_DAYS)) as controls:
-            async for control in controls:
-                if isinstance(control, Hello):
-                    found.update(control.agents)
+        async with aclosing(crews_since(broker, topology, LOG_DAYS)) as crews:
+            async for agents in crews:
+                found.update(agents)
     except BusError as error:
         log.debug("control.log_missing", reason=str(error))
     return found

@@ -24,6 +24,8 @@ HandlerError                  raised by handlers on purpose; `.code` is a stable
 ├── PermanentError            never again
 ├── RejectedError             the task itself is invalid: a `rejected` result
 └── NotNowError               not this task's fault: handed back, no attempt used
+
+PrivateNodeError              a RabbitMQ node of one's own does not do what it is told
 """
 
 
@@ -150,3 +152,7 @@ class NotNowError(HandlerError):
     """Not this task's fault and not its turn: the delivery is handed back, and no attempt is used."""
 
     code = "not_now"
+
+
+class PrivateNodeError(Exception):
+    """A private node did not start, did not do what it was told, or did not end."""

@@ -7,10 +7,8 @@ mandatory publishing. It keeps nothing on disk, and queues of listeners (`x-expi
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Self
-from uuid import uuid4
 
 from bus.broker import ConsumerState, LinkState, OnState, QueueInfo
 from bus.errors import BusError, ConnectionLost
@@ -212,12 +210,12 @@ class MemoryBroker:
         once: bool = False,  # noqa: ARG002 - the same
     ) -> None:
         """See `Broker.publish`."""
-        self._server.publish(exchange, key, _with_id(message), mandatory=mandatory)
+        self._server.publish(exchange, key, message, mandatory=mandatory)
 
     def announce(self, exchange: str, key: str, message: Message) -> None:
         """See `Broker.announce`."""
         with contextlib.suppress(BusError):
-            self._server.publish(exchange, key, _with_id(message), mandatory=False)
+            self._server.publish(exchange, key, message, mandatory=False)
 
     def subscribe(
         self,
@@ -259,8 +257,3 @@ class MemoryBroker:
             subscription.cut()
         for browse in self._browses:
             browse.close()
-
-
-def _with_id(message: Message) -> Message:
-    # aiormq does the same for every publish.
-    return message if message.message_id else replace(message, message_id=uuid4().hex)

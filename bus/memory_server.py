@@ -1,7 +1,10 @@
 """The exchanges, bindings and queues of the in-memory broker."""
 
 import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import ClassVar, Final
+from uuid import uuid4
 from weakref import WeakValueDictionary
 
 from bus.broker import DEFAULT_EXCHANGE, QueueInfo
@@ -107,8 +110,8 @@ class MemoryServer:
             raise QueueFull(
                 f"the broker refused the message, its queue is full, while publishing to {exchange or key!r}"
             )
-        for queue in targets:
-            self._enqueue(queue, message, key)
+        if targets:  # of events, most have none
+            self._enqueue(targets, _with_id(message), key)
 
     def _route(self, exchange: str, key: str) -> list[MemoryQueue]:
         if exchange == DEFAULT_EXCHANGE:
@@ -119,13 +122,14 @@ class MemoryServer:
             return self._route(alternate, key)
         return [self.queues[name] for name in names]
 
-    def _enqueue(self, queue: MemoryQueue, message: Message, key: str) -> None:
-        stored = queue.put(message, key)
+    def _enqueue(self, queues: Iterable[MemoryQueue], message: Message, key: str) -> None:
         loop = asyncio.get_running_loop()
-        if queue.ttl is not None:
-            loop.call_later(queue.ttl, self._expire, queue, stored)
-        # Never from within the publisher's own call, as on a real broker.
-        loop.call_soon(queue.dispatch)
+        for queue in queues:
+            stored = queue.put(message, key)
+            if queue.ttl is not None:
+                loop.call_later(queue.ttl, self._expire, queue, stored)
+            # Never from within the publisher's own call, as on a real broker.
+            loop.call_soon(queue.dispatch)
 
     def _expire(self, queue: MemoryQueue, stored: Stored) -> None:
         target = queue.arguments.get("x-dead-letter-exchange")
@@ -139,6 +143,11 @@ class MemoryServer:
             if queue.arguments.get("x-dead-letter-strategy") == "at-least-once":
                 queue.keep(stored)
                 asyncio.get_running_loop().call_later(DEAD_LETTER_PAUSE_SECONDS, self._expire, queue, stored)
+
+
+def _with_id(message: Message) -> Message:
+    # aiormq does the same for every publish.
+    return message if message.message_id else replace(message, message_id=uuid4().hex)
 
 
 def _new_queue(queue: Queue) -> MemoryQueue:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from bus.envelope import Envelope
 from bus.inflight import Entry
 from bus.retry import Failure, GiveUp, HandBack, Refuse, Retry, RetryPolicy, decide, failure_of
-from schemas import PastAttempt, TaskError, TaskResult, TaskStatus, Usage
+from schemas import NO_USAGE, PastAttempt, TaskError, TaskResult, TaskStatus, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def outcome_of_result(entry: Entry, result: TaskResult, seconds: float) -> Outco
         update={
             **_origin(entry),
             "processing_time": result.processing_time or seconds,
-            "usage": (result.usage or Usage()).plus(Usage(queue_wait=entry.queue_wait)),
+            "usage": (result.usage or NO_USAGE).plus(Usage(queue_wait=entry.queue_wait)),
             "metadata": {**entry.task.metadata, **result.metadata},
         }
     )

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import astuple
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,7 +22,8 @@ from typing import Self
 import structlog
 
 from bus import node_guard
-from bus.node_layout import HOST, Identity, NodeLayout, Ports
+from bus.errors import PrivateNodeError
+from bus.node_layout import HOST, Identity, NodeLayout, Ports, held_ports
 from bus.node_probe import amqp_answers, management_answers
 
 log = structlog.get_logger(__name__)
@@ -32,10 +34,6 @@ the user of the system's broker."""
 
 _WRAPPER = "rabbitmq-script-wrapper"
 _PROBE_SECONDS = 0.1
-
-
-class PrivateNodeError(Exception):
-    """A private node did not start, did not do what it was told, or did not end."""
 
 
 def find_server(packaged: Path = PACKAGED_SERVER) -> Path | None:
@@ -86,6 +84,7 @@ class PrivateNode:
         self._boot_timeout = boot_timeout
         self._identity = identity
         self._layout: NodeLayout | None = None
+        self._held = ExitStack()
         self._guard: subprocess.Popen[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._abandoned = threading.Event()
@@ -126,6 +125,7 @@ class PrivateNode:
         shutil.rmtree(self.directory, ignore_errors=True)
         if self._guard is not None:
             self._guard.communicate()
+        self._held.close()
         self._layout = self._guard = None
 
     def kill(self) -> None:
@@ -210,6 +210,8 @@ class PrivateNode:
         identity = self._identity or Identity.random()
         directory = Path(tempfile.mkdtemp(prefix="sutazai-rabbitmq-"))
         self._layout = NodeLayout(directory, identity.name, identity.ports)
+        # For seconds nobody listens there: now, and between a kill and the next start.
+        self._held.enter_context(held_ports(*astuple(identity.ports)))
         self._guard = subprocess.Popen(  # noqa: S603 - our own file, no shell
             [sys.executable, "-P", node_guard.__file__, str(directory)],
             stdin=subprocess.PIPE,

@@ -25,7 +25,7 @@ class Run:
         """The outcome that somebody else has decided on."""
         self.is_over_limit = False
         """Whether the work was ended at its limit; what that means for the task may still be open."""
-        self._decided = asyncio.Event()
+        self._decided = asyncio.get_running_loop().create_future()
 
     @property
     def seconds(self) -> float:
@@ -36,7 +36,7 @@ class Run:
         """End the work with this outcome, unless one has been decided on before."""
         if self.imposed is None and (self.is_over_limit or not self.work.done()):
             self.imposed = outcome
-            self._decided.set()
+            self._decided.set_result(None)
 
     def is_waiting(self) -> bool:
         """See `bus.hold.Waiting`."""
@@ -48,12 +48,8 @@ class Run:
 
     async def until_over(self, limit: float, inquiry: asyncio.Task[bool] | None = None) -> None:
         """Wait until the work, or the inquiry, is done, its outcome is imposed, or `limit` seconds are over."""
-        decided = asyncio.create_task(self._decided.wait(), name="run:decided")
-        try:
-            awaited = {inquiry or self.work, decided}
-            await asyncio.wait(awaited, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            decided.cancel()
+        awaited = {inquiry or self.work, self._decided}
+        await asyncio.wait(awaited, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
 
     async def end(self) -> None:
         """Cancel the work; one that does not want to end is not waited for any longer than that."""

@@ -1,16 +1,16 @@
 """Spent: what one attempt has cost so far, told by its result however it ends."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from bus.outcome import Buried, Finished, Outcome
-from schemas import TaskResult, Usage
+from schemas import NO_USAGE, TaskResult, Usage
 
 
 @dataclass(slots=True)
 class Spent:
     """Who works on an attempt adds to it as it goes. `model` and `server` are those asked last."""
 
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = NO_USAGE
     model: str | None = None
     server: str | None = None
 

@@ -25,13 +25,14 @@ from schemas.report import (
     Report,
     ReportKind,
 )
-from schemas.result import PastAttempt, TaskError, TaskResult, TaskStatus, Usage
+from schemas.result import NO_USAGE, PastAttempt, TaskError, TaskResult, TaskStatus, Usage
 from schemas.retry import RetryRules
 from schemas.task import TaskMessage, new_task_id
 
 __all__ = [
     "AGENT_NAME_PATTERN",
     "HIGHEST",
+    "NO_USAGE",
     "AgentName",
     "AgentReport",
     "BreakerReport",

@@ -59,8 +59,14 @@ class Usage(Wire):
         return self.tokens_out / self.generation_time if self.generation_time else 0.0
 
     def plus(self, other: "Usage") -> "Usage":
-        """Return the sum of both, field by field; none is above `MOST`."""
+        """Return the sum of both, field by field; none is above `MOST`. Adding to NO_USAGE, or that, takes no time."""
+        if self is NO_USAGE or other is NO_USAGE:
+            return other if self is NO_USAGE else self
         return Usage(**{name: min(getattr(self, name) + getattr(other, name), MOST) for name in Usage.model_fields})
+
+
+NO_USAGE: Final = Usage()
+"""What most tasks cost that ask no model, and all before they ask."""
 
 
 class PastAttempt(Wire):

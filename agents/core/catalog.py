@@ -6,7 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from agents.core.agent_files.agent_file import AgentFile, AgentFileError
+from agents.core.agent_files.agent_file import AgentFile
+from agents.core.agent_files.errors import AgentFileError
 from agents.core.agent_files.reading import agent_in, read_agent_file
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from agents.core.catalog import AgentFileError
+from agents.core.agent_files.errors import AgentFileError
 from agents.core.hooks import StartFailed
 from agents.core.model.errors import ModelError
 from agents.core.settings import SettingsError
@@ -13,13 +13,13 @@ from bus.errors import (
     ConnectionLost,
     InvalidAddress,
     InvalidTask,
+    PrivateNodeError,
     PublishError,
     PublishTimeout,
     ReplyTimeout,
     TopologyError,
     UnknownAgent,
 )
-from bus.private_node import PrivateNodeError
 
 
 class ExitCode(IntEnum):

@@ -3,7 +3,8 @@
 import contextlib
 import logging
 from enum import StrEnum
-from typing import Final, TextIO
+from threading import Lock
+from typing import Final
 
 import structlog
 
@@ -33,20 +34,22 @@ class LogFormat(StrEnum):
     """For people."""
 
 
-class Listener(structlog.WriteLogger):
-    """Writes lines for as long as somebody reads them.
+class Listener:
+    """Writes lines on standard error, whichever that is at the time, for as long as somebody reads them.
 
     A terminal that was closed, or a full disk, is no reason for a host to fall: a signal handler that logs would never
     come to its stop.
     """
 
-    def __init__(self, file: TextIO) -> None:
-        super().__init__(file)
+    def __init__(self) -> None:
+        self._one_at_a_time = Lock()
 
     def msg(self, message: str) -> None:
         """Write one line."""
-        with contextlib.suppress(OSError, ValueError):  # ValueError: the file is closed
-            super().msg(message)
+        with self._one_at_a_time, contextlib.suppress(OSError, ValueError):  # ValueError: the file is closed
+            file = standard_error()
+            file.write(f"{message}\n")
+            file.flush()
 
     log = debug = info = warn = warning = fatal = failure = err = error = critical = exception = msg
 
@@ -76,14 +79,14 @@ def configure_logging(level: str = "INFO", style: LogFormat = LogFormat.AUTO) ->
     A program that has set up the standard library's logging keeps that, and where it asked for more than warnings
     there, that holds here too: after `logging.basicConfig(level=logging.DEBUG)` all is told.
     """
-    number = logging.getLevelNamesMapping()[level.upper()]
+    number, listener = logging.getLevelNamesMapping()[level.upper()], Listener()
     _forward_all(number)
     if logging.root.level < logging.WARNING:
         number = min(number, logging.root.level)
     structlog.configure(
         processors=_processors(style),
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=lambda *_: Listener(standard_error()),
+        logger_factory=lambda *_: listener,  # one for all lines: structlog asks for one at each, told or not
         cache_logger_on_first_use=False,
     )
     for name in _SILENCED:

@@ -120,6 +120,19 @@ async def test_connections_to_one_name_share_its_queues() -> None:
             assert (delivery.message.body, delivery.message.message_id) == (b"x", "mine")
 
 
+async def test_each_publish_without_an_id_gets_one_that_all_its_queues_share() -> None:
+    bindings = (Binding("x", "one", "k"), Binding("x", "two", "k"))
+    plan = Plan((Exchange("x", "topic"),), (Queue("one", {}), Queue("two", {})), bindings)
+    async with MemoryBroker("ids") as broker:
+        await broker.declare(plan)
+        for _ in range(2):
+            await broker.publish("x", "k", Message(b""))
+        async with taking(broker, "one", prefetch=2) as of_one, taking(broker, "two", prefetch=2) as of_two:
+            ids = [[(await taken.next()).message.message_id for _ in range(2)] for taken in (of_one, of_two)]
+    assert ids[0] == ids[1]
+    assert len({*ids[0]} - {None}) == 2
+
+
 def test_a_server_ends_with_its_last_connection() -> None:
     broker = MemoryBroker("fleeting")
     MemoryServer.named("fleeting").declare(Plan(queues=(Queue("q", {}),)))

@@ -1,10 +1,11 @@
 import socket
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from bus.node_layout import HOST, NodeLayout, Ports, free_ports
+from bus.node_layout import HOST, NodeLayout, Ports, free_ports, held_ports
 from bus.node_probe import amqp_answers, management_answers
 
 
@@ -13,6 +14,19 @@ def test_ports_in_use_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("secrets.SystemRandom.sample", lambda *_: [taken, *others])
     with closing(socket.create_server((HOST, taken))):
         assert free_ports(2) == others
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing is held elsewhere")
+def test_a_held_port_is_passed_over_while_nobody_listens_there_and_its_owner_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held, *others = free_ports(3)
+    monkeypatch.setattr("secrets.SystemRandom.sample", lambda *_: [held, *others])
+    with held_ports(held):
+        assert free_ports(2) == others
+        with closing(socket.create_server((HOST, held))) as server, held_ports(held):
+            assert server.getsockname() == (HOST, held)
+    assert free_ports(1) == [held]
 
 
 def test_a_machine_without_free_ports_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,6 +56,13 @@ def test_a_node_inherits_nothing_but_the_path(monkeypatch: pytest.MonkeyPatch) -
     assert environment["PATH"] == "/opt/bin"
     assert "theirs" not in " ".join(environment.values())
     assert environment["HOME"] == "/nodes/one"
+
+
+def test_a_tool_of_a_node_has_one_scheduler_of_each_kind_and_none_that_spins() -> None:
+    environment = NodeLayout(Path("/nodes/one"), "ours@localhost", Ports(1, 2, 3, 4)).environment()
+    flags = environment["RABBITMQ_CTL_ERL_ARGS"]
+    assert "+S 1:1 +SDcpu 1:1 +SDio 1 " in flags
+    assert "+sbwt none +sbwtdcpu none +sbwtdio none" in flags
 
 
 def test_the_log_s_end_is_what_it_said_before_the_crash_reports(tmp_path: Path) -> None:

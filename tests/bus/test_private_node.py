@@ -5,6 +5,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aio_pika
 import httpx
@@ -12,8 +13,9 @@ import psutil
 import pytest
 
 from bus import node_guard
-from bus.node_layout import HOST
-from bus.private_node import PrivateNode, PrivateNodeError, find_server
+from bus.errors import PrivateNodeError
+from bus.node_layout import HOST, free_ports
+from bus.private_node import PrivateNode, find_server
 from tests.support.waiting import wait_until
 
 # A boot takes five to seven seconds: one node serves several tests, and a script stands in for a server that need
@@ -143,6 +145,23 @@ async def test_a_cancelled_start_leaves_nothing(mute_server: Path, temporary: Pa
     with pytest.raises(asyncio.CancelledError):
         await start
     assert_nothing_left(temporary)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing is held elsewhere")
+async def test_the_ports_of_a_node_that_has_yet_to_listen_are_given_to_nobody_else(
+    mute_server: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = PrivateNode(server=mute_server)
+    start = asyncio.create_task(node.__aenter__(), name="start")
+    await wait_until(lambda: list(temporary.glob("*/boot.log")), what="the launch")
+    port = urlsplit(node.amqp_url).port
+    with monkeypatch.context() as patch:
+        patch.setattr("secrets.SystemRandom.sample", lambda *_: [port])
+        with pytest.raises(OSError, match="1 free ports"):
+            free_ports(1)
+    start.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await start
 
 
 def test_a_file_that_cannot_run_is_named(tmp_path: Path, temporary: Path) -> None:

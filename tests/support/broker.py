@@ -21,7 +21,8 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import aio_pika
 
-from bus.private_node import PrivateNode, PrivateNodeError, find_server
+from bus.errors import PrivateNodeError
+from bus.private_node import PrivateNode, find_server
 from tests.support.broker_choice import AMQP_URL, MANAGEMENT_URL, SERVER, Source, sources
 from tests.support.debian import install, is_debian_root
 from tests.support.docker_engine import docker_answers, rabbitmq_container

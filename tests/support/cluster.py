@@ -18,8 +18,9 @@ from typing import Final, Self
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from bus.errors import PrivateNodeError
 from bus.node_layout import HOST, Identity, Ports, free_ports
-from bus.private_node import PrivateNode, PrivateNodeError
+from bus.private_node import PrivateNode
 from tests.support.port_mapper import PortMapper
 from tests.support.proxy import TcpProxy
 

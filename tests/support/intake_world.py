@@ -25,7 +25,9 @@ class SlotGate:
         self._came = 0
         self.begun: asyncio.Queue[Attempt] = asyncio.Queue()
         self._ends: dict[str, asyncio.Event] = {}
+        self._outcomes: dict[str, asyncio.Future[bool]] = {}
         self.ended = 0
+        """Tasks that are done."""
 
     async def __call__(self, attempt: Attempt) -> TaskResult:
         """The handler."""
@@ -41,9 +43,9 @@ class SlotGate:
             if turn in self._waiting:
                 self._waiting.remove(turn)
             else:
-                self._leave()
+                self._leave(attempt, done=False)
             raise
-        self._leave()
+        self._leave(attempt, done=True)
         return completed(attempt)
 
     def has_waiting(self, task_id: str) -> bool:
@@ -58,9 +60,15 @@ class SlotGate:
         """Let the work on one end."""
         self._ends[attempt.task.id].set()
 
-    def _leave(self) -> None:
+    async def finished(self, attempt: Attempt) -> bool:
+        """Let the work on one end, and wait for it; False if it was taken back, as may be in the instant it begins."""
+        self.finish(attempt)
+        return await within(self._outcomes[attempt.task.id])
+
+    def _leave(self, attempt: Attempt, *, done: bool) -> None:
+        self._outcomes[attempt.task.id].set_result(done)
         self._free += 1
-        self.ended += 1
+        self.ended += done
         self._serve()
 
     def _serve(self) -> None:
@@ -69,6 +77,7 @@ class SlotGate:
             self._waiting.remove(turn)
             self._free -= 1
             self._ends[turn[3].task.id] = asyncio.Event()
+            self._outcomes[turn[3].task.id] = asyncio.get_running_loop().create_future()
             turn[2].set()
             self.begun.put_nowait(turn[3])
 

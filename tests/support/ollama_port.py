@@ -1,12 +1,13 @@
 """OllamaPort: a ScriptedOllama behind a real TCP port, for programs of their own. It can die and come back."""
 
 import asyncio
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Final, Self
 
 import httpx
 
-from bus.node_layout import HOST, free_ports
+from bus.node_layout import HOST, free_ports, held_ports
 from tests.support.scripted_ollama import ScriptedOllama
 
 _PASSES_TO_A_LINK: Final = 3
@@ -20,6 +21,7 @@ class OllamaPort:
     def __init__(self, ollama: ScriptedOllama) -> None:
         self.ollama = ollama
         (self.number,) = free_ports(1)
+        self._held = ExitStack()
         self._server: asyncio.Server | None = None
         self._links: set[asyncio.Task[None]] = set()
         self.hangs_up = False
@@ -36,6 +38,7 @@ class OllamaPort:
         return f"http://{HOST}:{self.number}"
 
     async def __aenter__(self) -> Self:
+        self._held.enter_context(held_ports(self.number))  # also while it is dead
         await self.come_back()
         return self
 
@@ -43,6 +46,7 @@ class OllamaPort:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.die()
+        self._held.close()
 
     async def come_back(self) -> None:
         """Listen, again."""

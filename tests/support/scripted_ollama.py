@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx
 
+from tests.support.program import LIMIT
+
 Json = dict[str, Any]
 Script = Callable[[Json], httpx.Response]
 
@@ -119,7 +121,7 @@ class ScriptedOllama:
 
     async def arrivals(self, count: int) -> None:
         """Wait until so many more requests to a model have come."""
-        async with asyncio.timeout(20):  # a program that asks may have to start first
+        async with asyncio.timeout(LIMIT):  # a program that asks may have to start first
             for _ in range(count):
                 await self.arrived.acquire()
 

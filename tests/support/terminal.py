@@ -36,10 +36,13 @@ class Terminal:
 
     async def shows(self, text: str, times: int = 1) -> None:
         """Wait until it has written `text` so many times."""
-        async with asyncio.timeout(LIMIT):
-            while self.text.count(text) < times:
-                self._news.clear()
-                await self._news.wait()
+        try:
+            async with asyncio.timeout(LIMIT):
+                while self.text.count(text) < times:
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError as error:
+            raise AssertionError(f"never showed {text!r}, but:\n{self.text}") from error
 
     async def ends(self) -> int:
         """Wait for its end; return its exit code."""

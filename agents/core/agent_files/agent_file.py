@@ -1,7 +1,7 @@
-"""AgentFile: one agent as its file describes it, and the error of a file that describes none."""
+"""AgentFile: one agent as its file describes it."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,19 +14,6 @@ from schemas import RetryRules
 
 _HEADLINE: Final = 120
 """Characters of a description's first line that a list can do with; of a longer one it takes the first sentence."""
-
-
-class AgentFileError(Exception):
-    """A file is no agent. The text names the file and, for each fault, the key, its value and the remedy.
-
-    `notes` are what else stands there and does nothing: a misspelt key may be the reason of a fault.
-    """
-
-    def __init__(self, path: Path, *faults: str, notes: Iterable[str] = ()) -> None:
-        super().__init__(f"{path}: {'; '.join(faults)}")
-        self.path = path
-        self.faults = faults
-        self.notes = tuple(notes)
 
 
 @dataclass(frozen=True, slots=True)

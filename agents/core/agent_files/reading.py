@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agents.core.agent_files.agent_file import AgentFile, AgentFileError, notes_of
+from agents.core.agent_files.agent_file import AgentFile, notes_of
+from agents.core.agent_files.errors import AgentFileError
 from agents.core.agent_files.front_matter import UnreadableFile, read_front_matter
 from agents.core.agent_files.keys import READERS, tier_of_model
 

@@ -1,6 +1,7 @@
 """One stream of lines with one format: ours, and those of the standard library's logging."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import subprocess
@@ -112,6 +113,15 @@ def test_a_later_level_takes_the_place_of_an_earlier_one_and_no_line_is_told_twi
         logging.getLogger("their.library").info("not heard")
         logging.getLogger("their.library").warning("once")
     assert [line["message"] for line in lines.read_all()] == ["once"]
+
+
+def test_lines_go_where_standard_error_is_at_the_time() -> None:
+    with logged("info") as before:
+        log = structlog.get_logger("x")
+        log.info("first.line")
+        with contextlib.redirect_stderr(StringIO()) as then:
+            log.info("second.line")
+    assert ([line["event"] for line in before.read_all()], '"second.line"' in then.getvalue()) == (["first.line"], True)
 
 
 def test_a_program_that_has_set_up_logging_keeps_it_and_its_debug_level_holds() -> None:

@@ -27,13 +27,13 @@ from bus.errors import (
     AccessRefused,
     BrokerUnreachable,
     InvalidTask,
+    PrivateNodeError,
     PublishTimeout,
     ReplyTimeout,
     TopologyError,
     UnknownAgent,
     VhostRefused,
 )
-from bus.private_node import PrivateNodeError
 
 CODES = [
     (BrokerUnreachable("x"), 3),

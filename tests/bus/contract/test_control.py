@@ -1,11 +1,14 @@
 """A host's ear on the control exchange, and what the control log knows of hosts, over both brokers."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 
 import pytest
 from structlog.testing import capture_logs
 
-from bus.broker import Broker, OnState, Subscription
+from bus import control as control_module
+from bus.broker import Broker, ConsumerState, OnState, Subscription
 from bus.client import Client
 from bus.codec import encode_control
 from bus.control import ControlLink, known_agents
@@ -121,6 +124,51 @@ class NamesQueues(Through):
         return super().subscribe(
             queue, on_delivery, prefetch=prefetch, tag=tag, plan=plan, on_state=on_state, paused=paused
         )
+
+
+class LateEar(Through):
+    """Delivers nothing from what is subscribed to until that is resumed."""
+
+    def __init__(self, broker: Broker) -> None:
+        super().__init__(broker)
+        self.subscribed: asyncio.Queue[Subscription] = asyncio.Queue()
+
+    def subscribe(
+        self,
+        queue: str,
+        on_delivery: Callable[[Delivery], None],
+        *,
+        prefetch: int,
+        tag: str,
+        plan: Plan,
+        on_state: OnState | None = None,
+        paused: bool = False,
+    ) -> Subscription:
+        subscription = super().subscribe(
+            queue, on_delivery, prefetch=prefetch, tag=tag, plan=plan, on_state=on_state, paused=not paused
+        )
+        self.subscribed.put_nowait(subscription)
+        return subscription
+
+
+async def test_a_host_goes_on_to_its_tasks_only_once_it_hears_what_is_said_of_them(world: World) -> None:
+    broker = LateEar(world.broker)
+    async with AsyncExitStack() as stack:
+        entering = asyncio.create_task(stack.enter_async_context(listening(world, Ear(), broker=broker)), name="enter")
+        ear = await within(broker.subscribed.get())
+        await within(known_agents(world.broker, world.topology))  # what it has yet to ask took no longer
+        assert not entering.done()
+        ear.resume()
+        await within(entering)
+        assert ear.state is ConsumerState.CONSUMING
+
+
+async def test_a_host_that_cannot_listen_yet_goes_on_after_a_while(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control_module, "LISTENING_SECONDS", 0.01)
+    async with listening(world, Ear(), broker=LateEar(world.broker)):
+        pass
 
 
 async def test_what_was_said_to_a_queue_that_has_gone_is_read_from_the_log(world: World) -> None:

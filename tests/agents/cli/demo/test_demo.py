@@ -152,7 +152,7 @@ async def test_the_demo_as_a_program_ends_well_and_leaves_no_process_behind(
 ) -> None:
     before = {process.pid for process in psutil.Process(os.getpid()).children(recursive=True)}
     async with program(*sutazai("demo"), env={"AMQP_URL": vhost_url, "OLLAMA_URL": model_server.url}) as running:
-        assert await running.ends() == 0
+        assert await running.ends() == 0, running.out + running.err
     after = {process.pid for process in psutil.Process(os.getpid()).children(recursive=True)}
     assert "8 completed, 1 rejected" in running.out
     assert "Traceback" not in running.err
