@@ -86,12 +86,18 @@ def mapped_errors(doing: str) -> Iterator[None]:
         yield
     except asyncio.CancelledError as error:
         # aiormq cancels what waits on a dead connection; only a real cancellation is counted on the task.
-        if _cancellations():
+        if _cancellations() > before:
             raise
         raise bus_error(error, doing) from error
     except (*LOST, TimeoutError) as error:
         _must_not_be_cancelled_since(before)
         raise bus_error(error, doing) from error
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        # With no other word aiormq ends what waits on a channel that has just been closed for no reason it knows.
+        _must_not_be_cancelled_since(before)
+        raise ConnectionLost(f"the connection was lost while {doing}") from error
     else:
         _must_not_be_cancelled_since(before)
 

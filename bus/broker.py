@@ -139,7 +139,10 @@ class Broker(Protocol):
         """
 
     def announce(self, exchange: str, key: str, message: Message) -> None:
-        """Publish without waiting and without a promise: reports and events. Never blocks, never raises."""
+        """Publish without waiting and without a promise: reports and events. Never blocks, never raises.
+
+        While the broker takes nothing, of what tells a state (`Message.state_of`) the last word waits for it.
+        """
 
     def subscribe(
         self,

@@ -11,7 +11,18 @@ from pydantic import TypeAdapter, ValidationError
 from bus.envelope import TASK_ID_HEADER, Envelope, body_of, read_envelope
 from bus.errors import DecodeError
 from bus.message import Message
-from schemas import Control, Report, Returned, TaskEvent, TaskMessage, TaskResult, Wire, new_task_id
+from schemas import (
+    BreakerReport,
+    Control,
+    PoolReport,
+    Report,
+    Returned,
+    TaskEvent,
+    TaskMessage,
+    TaskResult,
+    Wire,
+    new_task_id,
+)
 from schemas.task import TaskId
 
 _TYPES: Final[Mapping[type[Wire], str]] = {
@@ -74,7 +85,24 @@ def encode_event(event: TaskEvent) -> Message:
 
 def encode_report(report: Report) -> Message:
     """Make the transient message of a report."""
-    return Message(body=_body(report), type=REPORT_TYPE, timestamp=report.timestamp, persistent=False)
+    return Message(
+        body=_body(report),
+        type=REPORT_TYPE,
+        timestamp=report.timestamp,
+        persistent=False,
+        state_of=_state_told_by(report),
+    )
+
+
+def _state_told_by(report: Report) -> str:
+    """Tell apart what is reported with one routing key, and the ways in which a breaker turns, each of which counts."""
+    match report:
+        case BreakerReport(old=str() as old):
+            return f"{report.host} {report.server} {old} {report.state}"
+        case BreakerReport() | PoolReport():
+            return f"{report.host} {report.server}"
+        case _:
+            return report.host
 
 
 def encode_control(control: Control) -> Message:

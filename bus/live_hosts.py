@@ -1,6 +1,7 @@
 """Which hosts live now, as far as the broker knows: those that still listen where they said that they would."""
 
 import asyncio
+from collections import OrderedDict, defaultdict
 from collections.abc import Mapping
 from contextlib import aclosing
 from datetime import timedelta
@@ -11,6 +12,8 @@ import structlog
 from bus.broker import Broker
 from bus.control import HELLO_SECONDS, controls_since
 from bus.errors import BusError
+from bus.queue_infos import queue_infos
+from bus.remembering import remember
 from bus.topology import Topology
 from schemas import Hello
 
@@ -22,8 +25,11 @@ LOOK_BACK: Final = timedelta(seconds=HELLO_SECONDS) + timedelta(hours=1)
 LOOK_SECONDS: Final = 0.7
 """What a look may take: who wants to know has something else to do meanwhile, and can do without."""
 
+NAMESAKES: Final = 3
+"""Processes of one name whose queues are looked at, those that came last: more than two are restarts, mostly."""
+
 MOST: Final = 100
-"""Hosts whose queues are looked at: more that have come and gone within a day take too long."""
+"""Processes whose queues are looked at: more that have come and gone within a day take too long."""
 
 
 async def live_hosts(broker: Broker, topology: Topology) -> frozenset[str] | None:
@@ -47,17 +53,28 @@ async def live_crews(broker: Broker, topology: Topology) -> Mapping[str, frozens
 
 
 async def _live_crews(broker: Broker, topology: Topology) -> Mapping[str, frozenset[str]] | None:
-    hellos: dict[str, Hello] = {}
+    hellos = await _hellos(broker, topology)
+    if hellos is None or len(hellos) > MOST:
+        return None
+    crews: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
+    for queue, info in (await queue_infos(broker, list(hellos))).items():
+        if info.consumers:
+            crews[hellos[queue].host] |= frozenset(hellos[queue].agents)
+    return crews
+
+
+async def _hellos(broker: Broker, topology: Topology) -> dict[str, Hello] | None:
+    """Return the last word of each process by the queue that it listens to; None where a host does not say which.
+
+    By the queue, since two processes may share a name: the one that came last may be the first to go.
+    """
+    by_host: defaultdict[str, OrderedDict[str, Hello]] = defaultdict(OrderedDict)
+    silent: set[str] = set()
     async with aclosing(controls_since(broker, topology, LOOK_BACK)) as controls:
         async for control in controls:
-            if isinstance(control, Hello):
-                hellos[control.host] = control  # the newest one counts, of hosts that share a name too
-    named = [hello.queue for hello in hellos.values() if hello.queue is not None]
-    if len(named) < len(hellos) or len(hellos) > MOST:
-        return None
-    found = await asyncio.gather(*(broker.queue_info(queue) for queue in named))
-    return {
-        hello.host: frozenset(hello.agents)
-        for hello, info in zip(hellos.values(), found, strict=True)
-        if info is not None and info.consumers
-    }
+            if isinstance(control, Hello) and control.queue is None:
+                silent.add(control.host)
+            elif isinstance(control, Hello) and control.queue is not None:
+                silent.discard(control.host)  # it was updated since
+                remember(by_host[control.host], control.queue, control, NAMESAKES)
+    return None if silent else {queue: hello for crew in by_host.values() for queue, hello in crew.items()}

@@ -12,7 +12,8 @@ class Message:
 
     `message_id` is left to the broker's side where we publish: it must be unique for each publish. `user_id` and
     `expiration` (milliseconds, as text) are read and never sent: RabbitMQ checks the first against the sender's login,
-    and the second would have a task vanish without a result.
+    and the second would have a task vanish without a result. `state_of` is not sent either: it names what the message
+    tells the state of, so that one that waits to be announced gives way to the next; None for what tells no state.
     """
 
     body: bytes
@@ -29,6 +30,7 @@ class Message:
     timestamp: datetime | None = None
     headers: Mapping[str, Any] = field(default_factory=dict)
     persistent: bool = True
+    state_of: str | None = None
 
 
 class Delivery(Protocol):

@@ -66,7 +66,7 @@ class OtelSpan:
     def fail_by(self, error: BaseException) -> None:
         """Say that an error ended it, and record that, without its traceback."""
         # A traceback's last line is the error's whole text; the way through the code is in the log.
-        kind, text = _kind_of(error), _told(logged_text(error) if isinstance(error, Exception) else str(error))
+        kind, text = _kind_of(error), _told(logged_text(error))
         self._span.add_event("exception", {"exception.type": type(error).__qualname__, "exception.message": text})
         self.fail(kind, text)
 

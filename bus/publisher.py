@@ -12,6 +12,7 @@ import structlog
 from aio_pika.abc import AbstractChannel, DeliveryMode
 
 from bus.amqp_errors import mapped_errors
+from bus.announcements import Announcement, Announcements
 from bus.broker import LinkState
 from bus.connection import Connection, close_quietly
 from bus.ending import end_tasks
@@ -22,9 +23,6 @@ log = structlog.get_logger(__name__)
 
 WINDOW: Final = 256
 """Publishes that may wait for their confirm at once: 5 to 10 thousand a second, against 2 one at a time."""
-
-ANNOUNCEMENTS_HELD: Final = 1_000
-"""Announcements that may wait for a slow or absent broker. The newest are dropped beyond that, and counted."""
 
 RETRY_PAUSE_SECONDS: Final = 0.05
 """Between two tries of one publish; waiting for the connection itself has its own back-off."""
@@ -50,10 +48,8 @@ class Publisher:
         self._opening = asyncio.Lock()
         self._shared: _Shared | None = None
         self._announcing: AbstractChannel | None = None
-        self._announcements: asyncio.Queue[tuple[str, str, Message]] = asyncio.Queue(ANNOUNCEMENTS_HELD)
+        self._announcements = Announcements()
         self._announcer: asyncio.Task[None] | None = None
-        self.dropped = 0
-        """Announcements that were not sent, since the start."""
 
     async def __aenter__(self) -> Self:
         self._announcer = asyncio.create_task(self._announce_all(), name="amqp:announcements")
@@ -63,6 +59,7 @@ class Publisher:
         await self._flush_announcements()
         if self._announcer is not None:
             await end_tasks([self._announcer])
+        self._announcements.end_spell()
         channels = (self._shared.channel if self._shared else None, self._announcing)
         await asyncio.gather(*(close_quietly(channel) for channel in channels if channel is not None))
 
@@ -89,10 +86,7 @@ class Publisher:
 
     def announce(self, exchange: str, key: str, message: Message) -> None:
         """Publish without waiting; see `Broker.announce`."""
-        try:
-            self._announcements.put_nowait((exchange, key, message))
-        except asyncio.QueueFull:
-            self.dropped += 1
+        self._announcements.add(exchange, key, message)
 
     async def _until_confirmed(
         self, exchange: str, key: str, message: Message, again: Message, *, mandatory: bool, once: bool
@@ -149,31 +143,36 @@ class Publisher:
 
     async def _announce_all(self) -> None:
         while True:
-            exchange, key, message = await self._announcements.get()
-            try:
-                await self._until_announced(exchange, key, message)
-            except (BusError, ValueError):  # ValueError: a routing key of more than 255 bytes
-                self.dropped += 1
-            finally:
-                self._announcements.task_done()
+            await self._announcements.until_any()
+            # The channel first: a state that is taken out and then waits for one would be an old one by then.
+            channel = await self._announcing_channel()
+            with self._announcements.first() as announcement:
+                await self._announce(channel, announcement)
 
-    async def _until_announced(self, exchange: str, key: str, message: Message) -> None:
+    async def _announce(self, channel: AbstractChannel, announcement: Announcement) -> None:
+        try:
+            # Once only: what is lost from here on may have arrived.
+            await _publish_on(channel, *announcement, mandatory=False)
+        except (BusError, ValueError) as error:  # ValueError: a routing key of more than 255 bytes
+            self._announcements.note_loss()
+            log.debug("announcement.failed", exchange=announcement.exchange, reason=str(error))
+
+    async def _announcing_channel(self) -> AbstractChannel:
         while True:
             try:
                 await self._connection.until_writable()
                 if self._announcing is None or self._announcing.is_closed:
                     self._announcing = await self._connection.open_channel()
-            except ConnectionLost:
+            except BusError:
                 # A dead connection that its supervisor has not noticed yet refuses at once, without giving way.
                 await asyncio.sleep(RETRY_PAUSE_SECONDS)
             else:
-                # Once only: what is lost from here on may have arrived.
-                return await _publish_on(self._announcing, exchange, key, message, mandatory=False)
+                return self._announcing
 
     async def _flush_announcements(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1):
-                await self._announcements.join()
+                await self._announcements.until_none()
 
 
 def _is_about_another(error: TopologyError, exchange: str) -> bool:

@@ -139,18 +139,26 @@ def failure_of(error: Exception, policy: RetryPolicy) -> Failure:
     )
 
 
-def logged_text(error: Exception) -> str:
+def logged_text(error: BaseException) -> str:
     """Return an error's text as the log tells it."""
-    return NOT_LOGGED if _quotes(error) else str(error)
+    return NOT_LOGGED if _quotes(error) else written_text(error)
 
 
-def _quotes(error: Exception) -> bool:
+def written_text(error: BaseException) -> str:
+    """Return an error's own text, or a word on the error whose code raises in place of telling one."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - whatever an agent's own error does when asked, a task has failed, and no more
+        return f"str() of this {type(error).__name__} failed"
+
+
+def _quotes(error: BaseException) -> bool:
     return isinstance(error, HandlerError) and error.quotes
 
 
 def _text_of(error: Exception) -> str:
     # A file name that is not UTF-8 leaves surrogates in an error's text, which no message can carry.
-    text = str(error).encode(errors="backslashreplace").decode()
+    text = written_text(error).encode(errors="backslashreplace").decode()
     if not text:
         return type(error).__name__
     # What nobody raised on purpose often says little: KeyError('missing') reads as 'missing'.

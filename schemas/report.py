@@ -162,6 +162,8 @@ class HostReport(Wire):
     rabbitmq: str = ""
     """The broker's address without secrets."""
     pid: Count | None = None
+    interval: Figure | None = None
+    """Seconds between two rounds of its reports; None in the reports of older versions."""
     uptime: Figure
     """Seconds."""
     memory_bytes: Count

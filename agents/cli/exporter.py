@@ -52,6 +52,6 @@ def exporter(
         ):
             with stopping_on_signals(stop.set):
                 out.print(f"metrics of {broker.description} are at {server.url}/metrics; Ctrl-C ends")
-                await stop.wait()
+                await listening.until(stop)
 
     run_process(serve, settings.log_level, settings.log_format)

@@ -1,6 +1,5 @@
 """`sutazai status`: what a fleet does at the moment."""
 
-import asyncio
 from collections.abc import Collection, Mapping
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from agents.fleet.fleet import Fleet
 from agents.fleet.hearing import PATIENCE_SECONDS, hear
 from bus.broker import QueueInfo
 from bus.client import Client
+from bus.queue_infos import queue_infos
 from schemas import AgentReport, HostReport
 
 
@@ -53,8 +53,9 @@ def status(
 
 async def _queues(client: Client, fleet: Fleet) -> dict[str, QueueInfo]:
     agents = sorted({report.agent for report in fleet.reports(AgentReport)})
-    queues = await asyncio.gather(*(client.broker.queue_info(client.topology.task_queue(agent)) for agent in agents))
-    return {agent: queue for agent, queue in zip(agents, queues, strict=True) if queue is not None}
+    queues = {agent: client.topology.task_queue(agent) for agent in agents}
+    found = await queue_infos(client.broker, list(queues.values()))
+    return {agent: found[queue] for agent, queue in queues.items() if queue in found}
 
 
 def _tell(fleet: Fleet, queues: Mapping[str, QueueInfo], *, as_json: bool) -> None:

@@ -6,14 +6,14 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Final
 
-from agents.cli.task_log import WITH_LETTER, Tell, logged
+from agents.cli.task_log import WITH_LETTER, Logged, Tell, logged, logged_since
 from bus.broker import QueueInfo
 from bus.client import Client
 from bus.dead_letters import DeadLetters
 from bus.ending import end_tasks
 from bus.letter import Choice, DeadLetter
 from bus.replay import next_id
-from schemas import AgentReport, HeldTask, Report, ReportKind, TaskEvent, TaskResult, TaskStatus
+from schemas import AgentReport, HeldTask, Report, ReportKind, TaskEvent, TaskResult, TaskStatus, now
 
 LISTEN_SECONDS: Final = 2.0
 """How long to listen for a task that has no result: hosts tell what they hold within 1.2 s."""
@@ -69,43 +69,83 @@ async def life_of(
     """Find out what has become of a task; `fleet` are the agents whose dead letters are looked at if none is given.
 
     Looks at the log of results, then at the dead letters, then listens for a moment to what happens and to what hosts
-    hold. `tell` hears how far the look at the log has come.
+    hold, and at last into the log again: what it heard may be as old as the first look is long, and the task over.
+    `tell` hears how far the look at the log has come.
     """
     # Listening comes first: what happens during the look at the log is not missed.
     async with (
         client.events(agent=agent, task_id=task_id) as events,
         client.reports(kind=ReportKind.AGENT) as reports,
     ):
-        result, redone, has_log = await logged(client, task_id, agent, tell)
-        whose = agent if result is None else result.agent
-        letter = None
-        if result is None or result.status in WITH_LETTER:
-            letter = await _letter(client, task_id, fleet if whose is None else [whose])
-        if result is not None or letter is not None:
-            named = whose if letter is None else letter.agent
-            replay = None
-            if result is not None and result.status in WITH_LETTER and (redone or letter is None):
-                replay = await _replay(redone, reports, next_id(task_id), whose)
-            return TaskLife(task_id, named, has_log, result, letter, replay=replay)
+        look = _Look(client, task_id, agent, fleet, reports)
+        log = await logged(client, task_id, agent, tell)
+        letter = await look.letter(log)
+        if log.result is not None or letter is not None:
+            return await look.life(log, letter)
         told: dict[str, AgentReport] = {}
         event, place = await _heard(events, reports, task_id, agent, told)
+        log = await look.again()
+        if log.result is not None:
+            return await look.life(log, await look.letter(log))
     found = event or place
     if found is not None or agent is None:
-        return TaskLife(task_id, None if found is None else found.agent, has_log, event=event, place=place)
+        return TaskLife(task_id, None if found is None else found.agent, log.has_log, event=event, place=place)
     queue = await client.broker.queue_info(client.topology.task_queue(agent))
-    return TaskLife(task_id, agent, has_log, queue=queue, reports=tuple(report for _, report in sorted(told.items())))
+    reported = tuple(report for _, report in sorted(told.items()))
+    return TaskLife(task_id, agent, log.has_log, queue=queue, reports=reported)
 
 
-async def _replay(
-    result: TaskResult | None, reports: AsyncIterator[Report], task_id: str, agent: str | None
-) -> Replay | None:
-    """Return what has become of a replay: by its result, or by the host that tells within a moment that it holds it."""
-    if result is not None:
-        return Replay(task_id, result.host, result.status)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(LISTEN_SECONDS):
-            return Replay(task_id, (await _place(reports, task_id, agent, {})).host)
-    return None
+class _Look:
+    """The look for the end of one task."""
+
+    def __init__(
+        self, client: Client, task_id: str, agent: str | None, fleet: Collection[str], reports: AsyncIterator[Report]
+    ) -> None:
+        self._client = client
+        self._task_id = task_id
+        self._agent = agent
+        self._fleet = fleet
+        self._reports = reports
+        self._began = now()
+
+    async def again(self) -> Logged:
+        """Return what the log has got since this look began."""
+        return await logged_since(self._client, self._task_id, self._agent, self._began)
+
+    async def letter(self, log: Logged) -> DeadLetter | None:
+        """Return the task's dead letter, where there may be one."""
+        if log.result is not None and log.result.status not in WITH_LETTER:
+            return None
+        whose = self._whose(log)
+        return await _letter(self._client, self._task_id, self._fleet if whose is None else [whose])
+
+    async def life(self, log: Logged, letter: DeadLetter | None) -> TaskLife:
+        """Return the life of a task that has ended."""
+        result = log.result
+        whose = self._whose(log)
+        # A letter that is still there was not replayed.
+        may_be_replayed = log.replay is not None or letter is None
+        replay = None
+        if result is not None and result.status in WITH_LETTER and may_be_replayed:
+            replay = await self._replay(log.replay, whose)
+        return TaskLife(
+            self._task_id, whose if letter is None else letter.agent, log.has_log, result, letter, replay=replay
+        )
+
+    def _whose(self, log: Logged) -> str | None:
+        return self._agent if log.result is None else log.result.agent
+
+    async def _replay(self, result: TaskResult | None, agent: str | None) -> Replay | None:
+        """Return what has become of a replay: by its result, or by the host that tells that it holds it."""
+        task_id, host = next_id(self._task_id), None
+        if result is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LISTEN_SECONDS):
+                    host = (await _place(self._reports, task_id, agent, {})).host
+            result = (await self.again()).replay
+        if result is not None:
+            return Replay(task_id, result.host, result.status)
+        return None if host is None else Replay(task_id, host)
 
 
 async def _letter(client: Client, task_id: str, agents: Collection[str]) -> DeadLetter | None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from bus.client import Client
@@ -43,13 +43,22 @@ async def logged(client: Client, task_id: str, agent: str | None, tell: Tell) ->
     look = _Look(client, (task_id, next_id(task_id)), agent, tell)
     try:
         for words, span in SPANS.items():
-            await look.read(span, words)
+            await look.read(now() - span, words)
             if task_id in look.found:
                 break
     except LogUnavailable:
         return Logged(has_log=False)
-    result, replay = map(look.found.get, look.ids)
-    return Logged(result, replay)
+    return look.logged
+
+
+async def logged_since(client: Client, task_id: str, agent: str | None, since: datetime) -> Logged:
+    """Look for what has come since a moment, as during an earlier look."""
+    look = _Look(client, (task_id, next_id(task_id)), agent, lambda _: None)
+    try:
+        await look.read(since, "the last moments")
+    except LogUnavailable:
+        return Logged(has_log=False)
+    return look.logged
 
 
 class _Look:
@@ -65,11 +74,16 @@ class _Look:
         self._first: Message | None = None
         self._count = 0
 
-    async def read(self, span: timedelta, words: str) -> None:
-        """Read what has come within `span` and was not read before, up to the task's end."""
+    @property
+    def logged(self) -> Logged:
+        result, replay = map(self.found.get, self.ids)
+        return Logged(result, replay)
+
+    async def read(self, since: datetime, words: str) -> None:
+        """Read what has come since then and was not read before, up to the task's end."""
         first: Message | None = None
         log = self._client.topology.results_log
-        async with aclosing(self._client.broker.read_log(log, read_from(now() - span))) as messages:
+        async with aclosing(self._client.broker.read_log(log, read_from(since))) as messages:
             async for message in messages:
                 if message == self._first:
                     break  # it began there the last time

@@ -7,7 +7,7 @@ from typing import Final, Protocol, Self
 
 import structlog
 
-from bus.retry import is_on_purpose
+from bus.retry import is_on_purpose, written_text
 
 log = structlog.get_logger(__name__)
 
@@ -117,7 +117,7 @@ def _error_of(task: asyncio.Task[None]) -> BaseException | None:
 
 
 def _told(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {written_text(error)}"
 
 
 async def _end(tasks: Mapping[asyncio.Task[None], Hooked]) -> None:

@@ -29,14 +29,19 @@ class ReportDrafts:
         pool: OllamaConnectionPool,
         staff: Sequence[tuple[BaseAgentV2, Consumer]],
         max_held: int | None,
+        interval: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`max_held`: the host's bound on what its agents hold together, where it has one."""
+        """`max_held`: the host's bound on what its agents hold together, where it has one.
+
+        `interval`: seconds between two rounds.
+        """
         self._broker = broker
         self._host_name = host
         self._pool = pool
         self._staff = staff
         self._max_held = max_held
+        self._interval = interval
         self._clock = clock
         self._process = uuid4().hex[:12]
         self._usage = ProcessUsage()
@@ -58,6 +63,7 @@ class ReportDrafts:
             python=platform.python_version(),
             rabbitmq=self._broker.description,
             pid=os.getpid(),
+            interval=self._interval,
             uptime=self._clock() - self._started,
             memory_bytes=self._usage.memory_bytes,
             cpu_percent=self._usage.cpu_percent(),

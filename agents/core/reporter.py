@@ -63,7 +63,7 @@ class Reporter:
         self._pool = pool
         self._staff = staff
         self._interval = interval
-        self._drafts = ReportDrafts(broker, host, pool, staff, max_held)
+        self._drafts = ReportDrafts(broker, host, pool, staff, max_held, interval)
         self._writer = ReportWriter()
         self._consumer_log = ConsumerLog(host)
         self._answers: bool | None = None

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from typing import Final, Self, TypeVar
 
 import structlog
@@ -17,13 +17,16 @@ from agents.fleet.fleet import SILENT_INTERVALS, Fleet
 from agents.fleet.queues import QueueWatch
 from bus.broker import LinkState
 from bus.client import Client
-from bus.control import LOOK_BACK_SECONDS, known_agents
+from bus.control import LOG_DAYS, crews_since
 from bus.ending import end_tasks
+from bus.errors import BusError, TopologyError
 from schemas import AgentReport, Report
 
 log = structlog.get_logger(__name__)
 
 AnyMessage = TypeVar("AnyMessage")
+
+DEAF: Final = "the exporter has stopped to listen, and its log says why: start it again"
 
 KEPT_SECONDS: Final = 10.0
 """However often somebody scrapes: a look at two queues of 131 agents is 262 questions to the broker."""
@@ -31,12 +34,21 @@ KEPT_SECONDS: Final = 10.0
 LOOK_SECONDS: Final = 5.0
 """Half of the time that Prometheus gives a scrape by default."""
 
+LOG_SILENT_SECONDS: Final = 15.0
+"""Without a word from the control log, after which it is left: its nodes may be down."""
+
+LOG_AGAIN_SECONDS: Final = 60.0
+"""Before it is read once more."""
+
 
 class Exporter:
     """Listens within `async with`. Counters begin at 0 with it, and each task counts once."""
 
     def __init__(self, client: Client, *, interval: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """`interval`: seconds between two reports of a host; one that is silent for three disappears."""
+        """`interval`: seconds between two reports of a host; one that is silent for three of them disappears.
+
+        Where a host tells a longer interval of its own, that counts.
+        """
         self._client = client
         self._labels = Labels()
         self._fleet = Fleet(SILENT_INTERVALS * interval, clock)
@@ -48,7 +60,6 @@ class Exporter:
         self._connected = Gauge(
             "sutazai_exporter_connected", "1 while the exporter hears the broker.", registry=self._registry
         )
-        self._registry.register(FleetMetrics(self._fleet, self._labels))
         self._registry.register(QueueMetrics(self._queues))
         self._stack = AsyncExitStack()
         self._ears: list[asyncio.Task[None]] = []
@@ -79,20 +90,38 @@ class Exporter:
     def trouble(self) -> str | None:
         """Why it does not hear the fleet, in a sentence; None while it does."""
         if any(ear.done() for ear in self._ears):
-            return "the exporter has stopped to listen, and its log says why: start it again"
+            return DEAF
         # One that an alarm blocks brings messages all the same.
         if self._client.broker.links["consuming"] in (LinkState.CONNECTED, LinkState.BLOCKED):
             return None
         return "the connection to RabbitMQ is lost; it comes back"
 
+    async def until(self, stop: asyncio.Event) -> None:
+        """Wait for `stop`.
+
+        Raises:
+            BusError: before that, it has stopped to listen, which only a new start mends.
+        """
+        stopped = asyncio.create_task(stop.wait(), name="exporter:stop")
+        try:
+            await asyncio.wait((stopped, *self._ears), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await end_tasks([stopped])
+        if not stop.is_set():
+            raise BusError(DEAF)
+
     async def page(self) -> bytes:
-        """Return all metrics in Prometheus's text format."""
+        """Return all metrics in Prometheus's text format.
+
+        They are written in a thread: those of a hundred hosts take a second, in which the fleet must be heard.
+        """
         if self.connected:
             await self._queues.look(self._labels.agents)
         if not self.connected:  # or no more, after the look
             self._queues.forget()
         self._connected.set(self.connected)
-        return generate_latest(self._registry)
+        fleet = FleetMetrics(self._fleet.copy(), self._labels)
+        return await asyncio.to_thread(lambda: generate_latest(self._registry) + generate_latest(fleet))
 
     def _note(self, report: Report) -> None:
         self._fleet.note(report)
@@ -101,12 +130,29 @@ class Exporter:
 
     async def _expect_known_agents(self) -> None:
         """Look at the queues of those agents too whose hosts were down before the exporter came."""
-        try:
-            async with asyncio.timeout(LOOK_BACK_SECONDS):
-                for agent in sorted(await known_agents(self._client.broker, self._client.topology)):
+        while True:
+            try:
+                await self._read_control_log()
+            except TopologyError:
+                return  # there is none
+            except (BusError, TimeoutError) as error:
+                reason = str(error) or f"no word in {LOG_SILENT_SECONDS:g} s"
+                log.warning("exporter.control_log_silent", reason=reason, again_in=LOG_AGAIN_SECONDS)
+            else:
+                return
+            await asyncio.sleep(LOG_AGAIN_SECONDS)
+
+    async def _read_control_log(self) -> None:
+        """Expect the agents of each host as it is read, however long all of them take."""
+        crews, clock = (
+            crews_since(self._client.broker, self._client.topology, LOG_DAYS),
+            asyncio.get_running_loop().time,
+        )
+        async with asyncio.timeout(LOG_SILENT_SECONDS) as limit, aclosing(crews):
+            async for agents in crews:
+                limit.reschedule(clock() + LOG_SILENT_SECONDS)
+                for agent in agents:
                     self._tasks.expect(agent)
-        except TimeoutError:
-            log.warning("exporter.control_log_silent", seconds=LOOK_BACK_SECONDS)
 
 
 async def _hear(messages: AsyncIterator[AnyMessage], take: Callable[[AnyMessage], None]) -> None:

@@ -4,18 +4,15 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final
 
 import structlog
 
-from bus.broker import Broker
+from bus.broker import Broker, QueueInfo
 from bus.errors import BusError
+from bus.queue_infos import queue_infos
 from bus.topology import Topology
 
 log = structlog.get_logger(__name__)
-
-AT_ONCE: Final = 8
-"""Agents whose queues are asked for at a time: one after the other, a broker 20 ms away would take 15 s for 131."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +79,15 @@ class QueueWatch:
         self._until = float("-inf")
 
     async def _counted(self, agents: Iterable[str]) -> QueueFigures:
-        names, found = list(agents), dict[str, AgentQueues | None]()
-        for some in (names[at : at + AT_ONCE] for at in range(0, len(names), AT_ONCE)):
-            found.update(zip(some, await asyncio.gather(*map(self._queues_of, some)), strict=True))
-        unrouted = await self._broker.queue_info(self._topology.unrouted)
-        known = {agent: queues for agent, queues in found.items() if queues is not None}
-        return QueueFigures(known, None if unrouted is None else unrouted.ready)
+        topology = self._topology
+        tasks = {agent: topology.task_queue(agent) for agent in agents}
+        ready = await queue_infos(self._broker, [topology.unrouted, *tasks.values()])
+        dead = {agent: topology.dead_queue(agent) for agent, queue in tasks.items() if queue in ready}
+        letters = await queue_infos(self._broker, list(dead.values()))
+        unrouted = ready.get(topology.unrouted)
+        found = {agent: _figures(ready[tasks[agent]], letters.get(queue)) for agent, queue in dead.items()}
+        return QueueFigures(found, None if unrouted is None else unrouted.ready)
 
-    async def _queues_of(self, agent: str) -> AgentQueues | None:
-        tasks = await self._broker.queue_info(self._topology.task_queue(agent))
-        if tasks is None:
-            return None
-        dead = await self._broker.queue_info(self._topology.dead_queue(agent))
-        return AgentQueues(tasks.ready, tasks.consumers, 0 if dead is None else dead.ready)
+
+def _figures(tasks: QueueInfo, dead: QueueInfo | None) -> AgentQueues:
+    return AgentQueues(tasks.ready, tasks.consumers, 0 if dead is None else dead.ready)

@@ -72,6 +72,16 @@ def namesakes(processes: Mapping[str, int]) -> list[Alarm]:
     ]
 
 
+def viewer_broken(part: str, why: str) -> Alarm:
+    """Return the alarm of a part of the viewer itself, as `top:reports`, that has ended."""
+    return Alarm(Tone.BAD, f"{part} has ended", f": {why}: all below may be old, so start it again")
+
+
+def not_shown(why: str) -> Alarm:
+    """Return the alarm of a report or a result that could not be taken in."""
+    return Alarm(Tone.WARN, "a message is not shown", f": {why}")
+
+
 def _of_link(link: Link) -> Iterator[Alarm]:
     if link.state in (LinkState.CONNECTING, LinkState.CLOSED):
         more = f" {span_text(link.for_seconds)} ago, and tried again: all below is as it was then"

@@ -1,6 +1,6 @@
 """Changes: what reports and results tell that is new, a line for each. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Final
 
 from agents.cli.shown_letters import plain
@@ -40,6 +40,11 @@ class Changes:
                 yield from self._agent(what)
             case HostReport():
                 yield from self._host(what)
+
+    def keep(self, hosts: Container[str]) -> None:
+        """Drop the states of all other hosts and their agents: one that comes again is new."""
+        for key in [key for key in self._states if key[1] not in hosts]:
+            del self._states[key]
 
     def of_alarms(self, alarms: Iterable[Alarm]) -> Iterator[str]:
         """Yield a line for each alarm that no report tells of, when it begins and when it is over."""

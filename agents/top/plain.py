@@ -27,6 +27,7 @@ async def tell_lines(client: Client, interval: float, write: Callable[[str], Non
         while True:
             await _tell_news(news, changes, write, clock() + TICK_SECONDS)
             view = watch.view()
+            changes.keep(watch.hosts)
             for line in changes.of_alarms(view.alarms):
                 write(line)
             if clock() >= summary_at:

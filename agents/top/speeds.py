@@ -1,9 +1,9 @@
-"""Speeds: tokens per second of each model server over the last minutes, out of the totals in reports. Pure."""
+"""Speeds: tokens per second of each model server over the last minutes, out of the growth that reports tell. Pure."""
 
 from collections import deque
+from collections.abc import Container
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
-
-from schemas import PoolReport
 
 KEPT: Final = 60
 """Samples kept of each: five minutes at the usual interval."""
@@ -26,30 +26,36 @@ class _Sample(NamedTuple):
     tokens: int
 
 
+@dataclass(slots=True)
+class _Server:
+    tokens: int = 0
+    """Written since it was heard of first."""
+    samples: deque[_Sample] = field(default_factory=lambda: deque(maxlen=KEPT + 1))
+
+
 class Speeds:
-    """Takes in the reports of pools. `at` is in seconds of any steady clock."""
+    """Is told how many more tokens were written. `at` is in seconds of any steady clock."""
 
     def __init__(self, least_seconds: float) -> None:
         """`least_seconds`: between two samples; reports come more often where models are pulled."""
         self._least = least_seconds
-        self._samples: dict[Key, deque[_Sample]] = {}
+        self._servers: dict[Key, _Server] = {}
 
-    def note(self, report: PoolReport, at: float) -> None:
-        """Take in a report."""
-        samples = self._samples.setdefault((report.host, report.server), deque(maxlen=KEPT + 1))
-        if samples and report.tokens_out < samples[-1].tokens:
-            samples.clear()  # its host began anew, and counts from 0
-        if not samples or at - samples[-1].at >= self._least:
-            samples.append(_Sample(at, report.tokens_out))
+    def note(self, key: Key, growth: int, at: float) -> None:
+        """Take in how many tokens a server has written since the report before."""
+        server = self._servers.setdefault(key, _Server())
+        server.tokens += growth
+        if not server.samples or at - server.samples[-1].at >= self._least:
+            server.samples.append(_Sample(at, server.tokens))
 
-    def forget(self, host: str) -> None:
-        """Drop what is known of a host's servers."""
-        for key in [key for key in self._samples if key[0] == host]:
-            del self._samples[key]
+    def keep(self, hosts: Container[str]) -> None:
+        """Drop what is known of the servers of all other hosts."""
+        for key in [key for key in self._servers if key[0] not in hosts]:
+            del self._servers[key]
 
     def history(self, key: Key) -> tuple[float, ...]:
         """Return the tokens per second of up to `CELLS` parts of the time over which samples are kept, oldest first."""
-        samples = list(self._samples.get(key, ()))
+        samples = self._samples(key)
         spans = max(0, len(samples) - 1)
         cells = min(CELLS, spans)
         ends = [samples[cell * spans // cells] for cell in range(cells + 1)] if cells else []
@@ -57,12 +63,16 @@ class Speeds:
 
     def now(self, key: Key) -> float:
         """Return the tokens per second over the last minute, or since the first report where that is later."""
-        samples = self._samples.get(key)
+        samples = self._samples(key)
         if not samples:
             return 0.0
         newest = samples[-1]
         first = next(sample for sample in samples if newest.at - sample.at <= WINDOW_SECONDS)
         return (newest.tokens - first.tokens) / max(newest.at - first.at, LEAST_WINDOW_SECONDS)
+
+    def _samples(self, key: Key) -> list[_Sample]:
+        server = self._servers.get(key)
+        return [] if server is None else list(server.samples)
 
 
 def _speed(first: _Sample, last: _Sample) -> float:

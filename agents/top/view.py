@@ -1,6 +1,6 @@
 """View: all that a screen shows of a fleet at one moment. Pure."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from agents.fleet.fleet import Fleet
@@ -69,17 +69,18 @@ def view_of(
     looked_at: Collection[str],
     silent_after: float,
     is_late: bool,
+    faults: Sequence[Alarm],
 ) -> View:
     """Return the view of this moment.
 
     `looked_at` are the agents whose queues are in `queues` if they have any: sums without some of the others would be
     too small. `silent` are the hosts of which nothing has been heard for `silent_after` seconds; `is_late`: whoever is
-    there should have answered.
+    there should have answered. `faults` are the viewer's own, which come first.
     """
     agents = agent_rows(fleet.reports(AgentReport), queues.agents, silent)
     servers = server_rows(fleet, speeds, clock)
     hosts = host_rows(fleet.reports(HostReport), fleet.ages(), silent)
-    found = alarms(link, hosts, servers, agents) + namesakes(fleet.processes(within=silent_after))
+    found = [*faults, *alarms(link, hosts, servers, agents), *namesakes(fleet.processes(within=silent_after))]
     if is_late and not fleet.ages():
         found.append(nobody_answers())
     totals = _totals(agents, servers, hosts, queues, are_whole=all(row.name in looked_at for row in agents))

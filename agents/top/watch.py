@@ -3,19 +3,22 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
-from typing import Any, Final, Self
+from functools import partial
+from typing import Any, Final, Self, TypeVar
+
+import structlog
 
 from agents.core.host_stage import HostStage
 from agents.fleet.fleet import SILENT_INTERVALS, Fleet
 from agents.fleet.queues import QueueWatch
+from agents.top.alarms import Alarm, not_shown, viewer_broken
 from agents.top.link_watch import LinkWatch
 from agents.top.result_rows import ResultRow
 from agents.top.speeds import Speeds
 from agents.top.view import View, view_of
-from bus.broker import LinkState
 from bus.client import Client
 from bus.codec import encode_control
 from bus.ending import end_tasks
@@ -39,8 +42,15 @@ LOOK_SECONDS: Final = 20.0
 LOOK_REST: Final = 5
 """Times the length of a look pass before the next one: two passive questions for each agent are work for the broker."""
 
+FAULT_SECONDS: Final = 60.0
+"""How long it is told that a message could not be shown."""
+
 PATIENCE_SECONDS: Final = 2.0
 """Whoever is there has answered by then."""
+
+log = structlog.get_logger(__name__)
+
+News = TypeVar("News", Report, TaskResult)
 
 Hear = Callable[[Report | TaskResult], None]
 """Called with each report and each result as it comes; it must not raise."""
@@ -77,6 +87,7 @@ class Watch:
         self._has_agents = asyncio.Event()
         self._has_all = asyncio.Event()
         self._looked_at: frozenset[str] = frozenset()
+        self._fault: tuple[str, float] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._stack = AsyncExitStack()
 
@@ -84,13 +95,13 @@ class Watch:
         async with AsyncExitStack() as stack:
             results = await stack.enter_async_context(self.client.results())
             reports = await stack.enter_async_context(self.client.reports())
-            work: dict[str, Coroutine[Any, Any, None]] = {
-                "results": self._note_results(results),
-                "reports": self._note_reports(reports),
-                "questions": self._ask(),
-                "queues": self._look(),
+            work: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+                "top:results": partial(self._hear_all, results, self._note_result),
+                "top:reports": partial(self._hear_all, reports, self._note_report),
+                "top:questions": self._ask,
+                "top:queues": self._look,
             }
-            self._tasks = [asyncio.create_task(job, name=f"top:{name}") for name, job in work.items()]
+            self._tasks = [asyncio.create_task(_work(part, job), name=part) for part, job in work.items()]
             self._stack = stack.pop_all()
         return self
 
@@ -108,9 +119,14 @@ class Watch:
         """Where the broker is, without secrets."""
         return self.client.broker.description
 
+    @property
+    def hosts(self) -> Collection[str]:
+        """The hosts that are remembered."""
+        return self._fleet.ages()
+
     def view(self) -> View:
         """Return the view of this moment."""
-        link = self._link.note(self._link_state())
+        link = self._link.note(self.client.broker.links["consuming"])
         self._let_go()
         now = self._clock()
         return view_of(
@@ -123,22 +139,33 @@ class Watch:
             looked_at=self._looked_at,
             silent_after=self._patience,
             is_late=now - self._began > PATIENCE_SECONDS,
+            faults=[*self._faults(now)],
         )
 
-    async def _note_reports(self, reports: AsyncIterator[Report]) -> None:
-        async for report in reports:
-            self._fleet.note(report)
-            if isinstance(report, PoolReport):
-                self._speeds.note(report, self._clock())
-            if isinstance(report, AgentReport):
-                self._note_agent()
-            self.heard_at = datetime.now(UTC)
-            self._tell(report)
+    async def _hear_all(self, news: AsyncIterator[News], take: Callable[[News], None]) -> None:
+        async for what in news:
+            self._take_in(what, take)
 
-    async def _note_results(self, results: AsyncIterator[TaskResult]) -> None:
-        async for result in results:
-            self._results.append(ResultRow(result))
-            self._tell(result)
+    def _take_in(self, what: News, take: Callable[[News], None]) -> None:
+        try:
+            take(what)
+        except Exception as error:  # whatever a foreign program wrote, all else goes on
+            log.exception("top.not_shown", kind=type(what).__name__)
+            self._fault = f"{type(what).__name__}: {_words(error)}", self._clock()
+            self.news += 1
+
+    def _note_report(self, report: Report) -> None:
+        growth = self._fleet.note(report)
+        if isinstance(report, PoolReport):
+            self._speeds.note((report.host, report.server), growth[1], self._clock())
+        if isinstance(report, AgentReport):
+            self._note_agent()
+        self.heard_at = datetime.now(UTC)
+        self._tell(report)
+
+    def _note_result(self, result: TaskResult) -> None:
+        self._results.append(ResultRow(result))
+        self._tell(result)
 
     def _note_agent(self) -> None:
         self._has_agents.set()
@@ -168,10 +195,15 @@ class Watch:
             self.news += 1
             await asyncio.sleep(max(self._interval, LOOK_REST * (self._clock() - began)))
 
-    def _link_state(self) -> LinkState:
-        if any(task.done() for task in self._tasks):
-            return LinkState.CLOSED
-        return self.client.broker.links["consuming"]
+    @property
+    def _broken(self) -> list[asyncio.Task[None]]:
+        return [task for task in self._tasks if task.done()]
+
+    def _faults(self, now: float) -> Iterator[Alarm]:
+        for task in self._broken:
+            yield viewer_broken(task.get_name(), _words(None if task.cancelled() else task.exception()))
+        if self._fault is not None and now - self._fault[1] < FAULT_SECONDS:
+            yield not_shown(self._fault[0])
 
     @property
     def _patience(self) -> float:
@@ -179,14 +211,27 @@ class Watch:
 
     def _silent(self, now: float) -> frozenset[str]:
         since = self._link.heard_since
-        if since is None:
+        if since is None or self._broken:
             return frozenset()  # nobody can be heard, which is no fault of theirs
         return frozenset(host for host, age in self._fleet.ages().items() if min(age, now - since) > self._patience)
 
     def _let_go(self) -> None:
-        """Forget the hosts that have said goodbye."""
+        """Forget the hosts that have said goodbye, and the speeds of those too that the fleet knows no more."""
         ages = self._fleet.ages()
-        for report in self._fleet.reports(HostReport):
-            if report.state == HostStage.CLOSING and ages.get(report.host, 0.0) > FAREWELL_SECONDS:
-                self._fleet.forget(report.host)
-                self._speeds.forget(report.host)
+        closed = [report.host for report in self._fleet.reports(HostReport) if report.state == HostStage.CLOSING]
+        gone = {host for host in closed if ages.get(host, 0.0) > FAREWELL_SECONDS}
+        for host in gone:
+            self._fleet.forget(host)
+        self._speeds.keep(ages.keys() - gone)
+
+
+async def _work(part: str, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    try:
+        await job()
+    except Exception:
+        log.exception("top.broken", part=part)
+        raise
+
+
+def _words(error: BaseException | None) -> str:
+    return "it has ended" if error is None else f"{type(error).__name__}: {error}"

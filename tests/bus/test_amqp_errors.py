@@ -39,6 +39,7 @@ URL = "amqps://user:s3cret@host:1234/v%2Fhost?auth=EXTERNAL"
         (ConnectionResetError(), ConnectionLost, "the connection was lost"),
         (RuntimeError("writer closed"), ConnectionLost, "the connection was lost"),
         (asyncio.CancelledError(), ConnectionLost, "the connection was lost"),
+        (Exception(), ConnectionLost, "the connection was lost while working"),
     ],
 )
 async def test_each_error_of_the_library_has_one_of_ours(
@@ -99,6 +100,24 @@ async def test_who_cleans_up_after_a_cancellation_may_still_work() -> None:
     await asyncio.sleep(0)
     task.cancel()
     assert await task == "clean"
+
+
+async def test_a_connection_that_is_lost_while_cleaning_up_after_a_cancellation_is_an_error_like_any_other() -> None:
+    async def work() -> str:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            with contextlib.suppress(ConnectionLost), mapped_errors("cleaning up"):
+                raise asyncio.CancelledError  # as aiormq cancels what waits on a dead connection
+            cleaned.append("the rest")
+        return "unreachable"
+
+    cleaned: list[str] = []
+    task = asyncio.create_task(work(), name="cleans up")
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert (task.cancelled(), cleaned) == (True, ["the rest"])
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ import bus.spans
 from bus.errors import RetryableError
 from bus.otel import MESSAGE_KEPT, OpenTelemetry, product_tracer, usable
 from bus.tracing import Kind, tracing
+from tests.support.errors import WordlessError
 from tests.support.spans import spans_seen
 
 ATTRIBUTE = st.none() | st.booleans() | st.integers() | st.floats() | st.binary() | st.lists(st.text() | st.integers())
@@ -44,6 +45,7 @@ class Quoting(RetryableError):
         (KeyError("x"), "KeyError", "'x'"),
         (ValueError("y" * 5_000), "ValueError", "y" * MESSAGE_KEPT),
         (asyncio.CancelledError(), "cancelled", ""),
+        (WordlessError(), "WordlessError", "str() of this WordlessError failed"),
     ],
 )
 def test_an_error_that_leaves_the_block_fails_its_span(error: BaseException, kind: str, text: str) -> None:

@@ -19,12 +19,15 @@ from bus.retry import (
     choose_rung,
     decide,
     failure_of,
+    logged_text,
 )
 from schemas import RetryRules
 from tests.support.entries import FRESH, NOON, entry_of, past_attempt
+from tests.support.errors import WordlessError
 
 RUNGS = (1_000, 2_000, 5_000)
 SHORT = (50, 200)
+NO_WORDS = "str() of this WordlessError failed"
 seconds = st.floats(0, 10_000)
 ladders = st.lists(st.integers(1, 10**6), min_size=1, max_size=8, unique=True).map(sorted).map(tuple)
 long_ladders = st.lists(st.integers(10_000, 10**6), min_size=1, max_size=8, unique=True).map(sorted).map(tuple)
@@ -193,10 +196,15 @@ def test_a_wait_of_several_rungs_ends_with_the_rung_that_fits_the_rest() -> None
         (ConnectionRefusedError("x"), Failure("connection", "x", retryable=True)),
         (ValueError("x"), Failure("handler_error", "ValueError: x", retryable=False)),
         (OSError("file \udcff"), Failure("handler_error", "OSError: file \\udcff", retryable=False)),
+        (WordlessError(), Failure("handler_error", f"WordlessError: {NO_WORDS}", retryable=False)),
     ],
 )
 def test_a_failure_is_told_with_a_code_and_a_sentence(error: Exception, failure: Failure) -> None:
     assert failure_of(error, RetryPolicy()) == failure
+
+
+def test_an_error_that_cannot_tell_its_text_is_logged_as_what_it_is() -> None:
+    assert logged_text(WordlessError()) == NO_WORDS
 
 
 @pytest.mark.parametrize(

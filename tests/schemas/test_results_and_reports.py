@@ -5,6 +5,7 @@ from hypothesis import given
 from pydantic import TypeAdapter, ValidationError
 
 from schemas import (
+    NO_USAGE,
     AgentReport,
     BreakerReport,
     EventKind,
@@ -40,6 +41,14 @@ def test_a_report_is_read_as_its_own_kind(report: Report) -> None:
     adapter: TypeAdapter[Report] = TypeAdapter(Report)
     read = adapter.validate_json(report.model_dump_json())
     assert (type(read), read) == (type(report), report)
+
+
+def test_a_host_of_an_older_version_tells_no_interval() -> None:
+    told = REPORTS[-1].model_dump(exclude={"interval"})
+    assert HostReport.model_validate(told).interval is None
+    assert HostReport.model_validate({**told, "interval": 30}).interval == 30.0
+    with pytest.raises(ValidationError):
+        HostReport.model_validate({**told, "interval": -1})
 
 
 def test_an_event_survives_its_way_over_the_wire() -> None:
@@ -106,6 +115,7 @@ def test_usages_add_up_field_by_field(one: Usage, other: Usage) -> None:
     assert both == other.plus(one)
     assert both.tokens_in == one.tokens_in + other.tokens_in
     assert both.plus(Usage()) == both
+    assert both.plus(NO_USAGE) is NO_USAGE.plus(both) is both
 
 
 @pytest.mark.parametrize(

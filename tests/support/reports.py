@@ -26,11 +26,13 @@ def pool(
     slots: int = 2,
     active: int = 0,
     tokens: tuple[int, int] = (0, 0),
+    process: str = "",
     **waiting: int,
 ) -> PoolReport:
     """Return a pool's report; `tokens` are those read and written, `waiting` is by priority."""
     return PoolReport(
         host=host,
+        process=process,
         server=server,
         slots=slots,
         active=active,
@@ -49,7 +51,13 @@ def agent(name: str = "x", host: str = "a", *, consumer: str = "consuming", loss
 
 
 def host(
-    name: str = "a", *agents: str, version: str = "0.1.0", held: int = 0, state: str = "running", process: str = ""
+    name: str = "a",
+    *agents: str,
+    version: str = "0.1.0",
+    held: int = 0,
+    state: str = "running",
+    process: str = "",
+    interval: float | None = None,
 ) -> HostReport:
     """Return a host's report: 1 MB and half a core."""
     return HostReport(
@@ -59,6 +67,7 @@ def host(
         agents=list(agents),
         state=state,
         held=held,
+        interval=interval,
         uptime=1.0,
         memory_bytes=1_000_000,
         cpu_percent=50.0,

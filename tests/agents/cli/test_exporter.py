@@ -1,12 +1,15 @@
 import re
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
 
 from agents import BaseAgentV2
-from schemas import TaskMessage
+from bus.client import Client
+from schemas import TaskMessage, TaskResult
 from tests.support.agent_world import agent_world
 from tests.support.command_line import Cli
 from tests.support.program import program, sutazai
@@ -38,6 +41,29 @@ async def test_the_command_serves_what_the_fleet_does_until_a_signal(vhost_url: 
         running.send(signal.SIGTERM)
         assert await running.ends() == 0
     assert vhost_url not in running.out + running.err
+
+
+class DeafClient(Client):
+    """Its results end in a fault."""
+
+    @asynccontextmanager
+    async def results(self, **_: object) -> AsyncIterator[AsyncIterator[TaskResult]]:
+        """Yield what fails at once."""
+
+        async def broken() -> AsyncIterator[TaskResult]:
+            raise ValueError("no")
+            yield
+
+        yield broken()
+
+
+def test_one_that_hears_no_more_ends_with_an_error_so_that_it_is_started_again(
+    cli: Cli, vhost_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents.cli.exporter.Client", DeafClient)
+    ran = cli("exporter", "--port", "0", "--amqp-url", vhost_url)
+    assert ran.code == 1
+    assert ran.sentence.endswith("error: the exporter has stopped to listen, and its log says why: start it again")
 
 
 def test_without_the_extra_one_line_tells_what_to_install(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

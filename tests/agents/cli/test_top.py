@@ -11,6 +11,7 @@ import pytest
 from agents.top.plain import tell_lines
 from bus.client import Client
 from bus.codec import encode_report
+from bus.ending import end_tasks
 from bus.memory import MemoryBroker
 from bus.routing_keys import report_key
 from schemas import Report
@@ -75,6 +76,31 @@ async def test_a_pipe_that_nobody_reads_any_more_ends_it_without_a_word(vhost_ur
     os.close(reader)
     _, said = await asyncio.wait_for(process.communicate(), 45)
     assert (process.returncode, said) == (1, b"")
+
+
+async def test_a_host_that_has_said_goodbye_is_forgotten_in_lines_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.top.watch.FAREWELL_SECONDS", 0.0)
+    said: list[str] = []
+    broken = reports.breaker("b", state="open")
+    async with MemoryBroker("top-goodbye") as broker:
+        client = Client(broker)
+        telling = asyncio.create_task(tell_lines(client, 0.1, said.append), name="lines")
+
+        def tell(*told: Report) -> None:
+            for report in told:
+                key = report_key(report.host, report.kind)
+                broker.announce(client.topology.metrics, key, encode_report(report))
+
+        await wait_until(lambda: "summary" in " ".join(said), what="the summary")
+        tell(reports.host("b"), broken, reports.host("b", state="closing"))
+        await wait_until(lambda: "it is gone" in " ".join(said), what="the goodbye")
+        begun = len(said)
+        await wait_until(lambda: any("hosts 0" in line for line in said[begun:]), what="the end")
+        begun = len(said)
+        await wait_until(lambda: any("hosts 0" in line for line in said[begun:]), what="a look after it")
+        tell(broken)
+        await wait_until(lambda: sum("closed -> open" in line for line in said) == 2, what="the breaker, told anew")
+        await end_tasks([telling])
 
 
 async def test_a_host_that_falls_silent_is_told_in_lines_though_no_report_says_so() -> None:

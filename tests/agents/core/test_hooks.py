@@ -16,6 +16,7 @@ from agents.core.model.errors import ModelError
 from bus.errors import BrokerUnreachable, TopologyError
 from schemas import TaskMessage
 from tests.support.agent_world import agent_world, memory_url, scripted_pool, settings_for
+from tests.support.errors import WordlessError
 from tests.support.program import ended
 from tests.support.scripted_ollama import ScriptedOllama
 from tests.support.waiting import wait_until
@@ -200,11 +201,16 @@ async def test_what_goes_wrong_at_the_end_is_logged_and_keeps_nobody_from_stoppi
 ) -> None:
     monkeypatch.setattr(hooks_module, "LEAST_STOP_SECONDS", 0.2)
     broken = Hooked("broken", on_stop=raising(OSError("disk full")))
+    odd = Hooked("odd", on_stop=raising(WordlessError()))
     late, good = Hooked("late", on_stop=for_ever), Hooked("good")
     with capture_logs() as logs:
-        await started(broken, late, good, grace_period=0)
+        await started(broken, odd, late, good, grace_period=0)
     told = {line["agent"]: line["reason"] for line in logs if line["event"] == "agent.stop_failed"}
-    assert told == {"broken": "OSError: disk full", "late": "on_stop was not done within 0.2 s"}
+    assert told == {
+        "broken": "OSError: disk full",
+        "odd": "WordlessError: str() of this WordlessError failed",
+        "late": "on_stop was not done within 0.2 s",
+    }
     assert good.notes[-1] == "good on_stop"
     assert good.status is AgentStatus.STOPPED
 

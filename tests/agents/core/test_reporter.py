@@ -29,6 +29,7 @@ async def test_a_host_reports_on_host_breaker_pool_and_each_agent() -> None:
     assert isinstance(host, HostReport)
     assert (host.host, host.agents, host.state, host.version) == ("host-1", ["one", "two"], "running", VERSION)
     assert host.memory_bytes > 0
+    assert host.interval == 0.05
     assert isinstance(breaker, BreakerReport)
     assert (breaker.name, breaker.state, breaker.old) == ("model", "closed", None)
     assert isinstance(pool, PoolReport)

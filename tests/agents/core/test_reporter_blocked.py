@@ -1,4 +1,4 @@
-"""A broker that takes nothing for a while: reports wait for it or are dropped, and no task waits for a report."""
+"""A broker that takes nothing for a while: the last reports wait for it, and no task waits for a report."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from agents.core.ollama_pool import OllamaConnectionPool
+from bus.announcements import EVENTS_HELD
 from bus.broker import LinkState
 from bus.private_node import PrivateNode
-from bus.publisher import ANNOUNCEMENTS_HELD
 from schemas import ReportKind
 from tests.support.agent_world import Gate, Holder, agent_world
 from tests.support.fault_world import memory_alarm
@@ -34,7 +34,7 @@ class Told(Holder):
         return super().health(pool, ollama_healthy=ollama_healthy)
 
 
-async def test_work_goes_on_while_reports_pile_up_before_a_blocked_broker(node: PrivateNode) -> None:
+async def test_work_goes_on_while_reports_take_each_others_places_before_a_blocked_broker(node: PrivateNode) -> None:
     gate = Gate()
     staff = [Told(gate, name=f"holder-{number}") for number in range(30)]
     async with (
@@ -48,8 +48,8 @@ async def test_work_goes_on_while_reports_pile_up_before_a_blocked_broker(node: 
         tasks = [await world.client.submit(agent.name, "x") for agent in staff[:2]]
         await alarm.enter_async_context(memory_alarm(node))
         await wait_until(lambda: broker.links["publishing"] is LinkState.BLOCKED, what="the block")
-        enough = staff[0].told + 2 * ANNOUNCEMENTS_HELD // len(staff)
-        await wait_until(lambda: staff[0].told >= enough, what="more reports than are held")
+        enough = staff[0].told + 2 * EVENTS_HELD // len(staff)
+        await wait_until(lambda: staff[0].told >= enough, what="more reports than events may wait")
         assert {await gate.next(), await gate.next()} == {task.id for task in tasks}
         gate.leave.set()
         await wait_until(lambda: gate.running == 0, what="the handlers' end")

@@ -1,25 +1,30 @@
 """The exporter beside real hosts: what happens in the fleet is on the page."""
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from urllib.parse import urlsplit
 
 import pytest
+from prometheus_client import generate_latest
+from prometheus_client.registry import Collector
 from structlog.testing import capture_logs
 
 from agents import BaseAgentV2
 from agents.exporter import exporter as exporter_module
 from agents.exporter.exporter import KEPT_SECONDS, Exporter
-from bus.broker import LinkState
+from bus.broker import Broker, LinkState
 from bus.client import Client
-from bus.codec import encode_result
+from bus.codec import encode_control, encode_report, encode_result
 from bus.connect import broker_at
+from bus.errors import BusError, ConnectionLost
+from bus.memory import MemoryBroker
 from bus.message import Message
 from bus.routing_keys import report_key, result_key
 from bus.topology import Topology
-from schemas import ReportKind, TaskMessage, TaskResult, TaskStatus
+from schemas import Hello, Report, ReportKind, TaskMessage, TaskResult, TaskStatus
 from tests.support import reports
 from tests.support.agent_world import Asker, agent_world, connected_client, memory_url, settings_for
 from tests.support.clock import FakeClock
@@ -159,30 +164,81 @@ async def test_the_queues_of_agents_whose_hosts_went_before_the_exporter_came_ar
     assert page("sutazai_tasks_total", agent="local", status="failed") == 0
 
 
-class MuteLogBroker(DeafBroker):
-    """Its control log never answers."""
+class StuckLogBroker(DeafBroker):
+    """Its control log tells of two hosts and then hangs, or fails; once it `is_well` it tells of all three."""
+
+    fault: BusError | None = None
+    is_well = False
 
     async def read_log(self, name: str, since: datetime) -> AsyncGenerator[Message, None]:
-        """Say nothing."""
+        """Tell what a log of hosts does."""
         del name, since
-        await asyncio.Event().wait()
-        yield Message(b"")
+        for number in (1, 2):
+            yield encode_control(Hello(host=f"host-{number}", agents=(f"agent-{number}",)))
+        if self.fault is not None and not self.is_well:
+            raise self.fault
+        if not self.is_well:
+            await asyncio.Event().wait()
+        yield encode_control(Hello(host="host-3", agents=("agent-3",)))
 
 
-async def test_a_control_log_that_does_not_answer_is_given_up_and_all_else_goes_on(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("fault", [None, ConnectionLost("gone")])
+async def test_what_a_control_log_tells_before_it_hangs_is_known_and_the_rest_once_it_is_read_again(
+    monkeypatch: pytest.MonkeyPatch, fault: BusError | None
 ) -> None:
-    monkeypatch.setattr(exporter_module, "LOOK_BACK_SECONDS", 0.01)
+    monkeypatch.setattr(exporter_module, "LOG_SILENT_SECONDS", 0.05)
+    monkeypatch.setattr(exporter_module, "LOG_AGAIN_SECONDS", 0.05)
+    clock, topology = FakeClock(), Topology()
+    async with StuckLogBroker("exporter-stuck") as broker:
+        broker.fault = fault
+        for plan in (topology.shared(), *(topology.agent(f"agent-{number}") for number in (1, 2, 3))):
+            await broker.declare(plan)
+        with capture_logs() as logged:
+            async with Exporter(Client(broker), interval=60, clock=clock) as exporter:
+                await wait_until(lambda: logged, what="the warning")
+                page = await until(exporter, clock, "sutazai_queue_ready", 0, agent="agent-2")
+                assert page("sutazai_queue_ready", agent="agent-3") is None
+                broker.is_well = True
+                await until(exporter, clock, "sutazai_queue_ready", 0, agent="agent-3")
+    reason = "no word in 0.05 s" if fault is None else "gone"
+    assert {(line["event"], line["reason"]) for line in logged} == {("exporter.control_log_silent", reason)}
+
+
+class SlowLogBroker(DeafBroker):
+    """Its control log takes 0.6 s, with a word each 50 ms."""
+
+    async def read_log(self, name: str, since: datetime) -> AsyncGenerator[Message, None]:
+        """Tell of twelve hosts."""
+        del name, since
+        for number in range(12):
+            await asyncio.sleep(0.05)
+            yield encode_control(Hello(host=f"host-{number}", agents=(f"agent-{number}",)))
+
+
+async def test_a_control_log_that_takes_long_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporter_module, "LOG_SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(exporter_module, "LOG_AGAIN_SECONDS", 0.05)
+    clock, topology = FakeClock(), Topology()
+    async with (
+        SlowLogBroker("exporter-slow-log") as broker,
+        Exporter(Client(broker), interval=60, clock=clock) as exporter,
+    ):
+        for plan in (topology.shared(), topology.agent("agent-11")):
+            await broker.declare(plan)
+        await until(exporter, clock, "sutazai_queue_ready", 0, agent="agent-11")
+
+
+async def test_without_a_control_log_an_exporter_asks_no_more_and_warns_of_nothing() -> None:
     clock = FakeClock()
     with capture_logs() as logged:
         async with (
-            MuteLogBroker("exporter-mute") as broker,
+            DeafBroker("exporter-no-log") as broker,
             Exporter(Client(broker), interval=60, clock=clock) as exporter,
         ):
             await broker.declare(Topology().shared())
-            await wait_until(lambda: "exporter.control_log_silent" in str(logged), what="the warning")
             await until(exporter, clock, "sutazai_queue_unrouted", 0)
             assert exporter.connected
+    assert logged == []
 
 
 async def test_a_host_that_is_silent_for_three_intervals_leaves_the_page_and_its_agents_queues_stay() -> None:
@@ -218,6 +274,64 @@ async def test_an_exporter_without_its_broker_says_so_shows_no_queues_and_comes_
         await proxy.heal()
         await until(exporter, clock, "sutazai_exporter_connected", 1)
         await until(exporter, clock, "sutazai_queue_consumers", 1, agent="local")
+
+
+class FedClient(Client):
+    """Brings the reports that a test gives; `given.join` waits until they are taken in."""
+
+    def __init__(self, broker: Broker) -> None:
+        super().__init__(broker)
+        self.given: asyncio.Queue[Report] = asyncio.Queue()
+
+    @asynccontextmanager
+    async def reports(self, **_: object) -> AsyncIterator[AsyncIterator[Report]]:
+        """Yield them."""
+
+        async def told() -> AsyncIterator[Report]:
+            while True:
+                yield await self.given.get()
+                self.given.task_done()
+
+        yield told()
+
+
+async def test_while_a_page_is_written_the_fleet_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, begun, go_on = FakeClock(), threading.Event(), threading.Event()
+
+    def slow(collector: Collector) -> bytes:
+        begun.set()
+        go_on.wait(5)
+        return generate_latest(collector)
+
+    broker = MemoryBroker("exporter-slow")
+    client = FedClient(broker)
+    async with broker, Exporter(client, interval=60, clock=clock) as exporter:
+        await broker.declare(Topology().shared())
+        with monkeypatch.context() as patch:
+            patch.setattr(exporter_module, "generate_latest", slow)
+            drawing = asyncio.create_task(exporter.page(), name="page")
+            await wait_until(begun.is_set, what="the page")
+            assert not drawing.done()
+            client.given.put_nowait(reports.host("a"))
+            await asyncio.wait_for(client.given.join(), 4)
+            go_on.set()
+            first = MetricsPage((await drawing).decode())
+        await until(exporter, clock, "sutazai_host_gone", 0, host="a")
+    assert first("sutazai_host_gone", host="a") is None
+    assert first("sutazai_exporter_connected") == 1
+
+
+async def test_a_host_that_tells_a_longer_interval_stays_on_the_page_for_three_of_its_own() -> None:
+    clock = FakeClock()
+    slow, quick = reports.host("slow", interval=300), reports.host("quick", interval=30)
+    async with MemoryBroker("exporter-mixed") as broker, Exporter(Client(broker), interval=30, clock=clock) as exporter:
+        await broker.declare(Topology().shared())
+        for report in (slow, quick):
+            broker.announce(Topology().metrics, report_key(report.host, ReportKind.HOST), encode_report(report))
+        await until(exporter, clock, "sutazai_host_gone", 0, host="quick")
+        clock.now += 800
+        page = MetricsPage((await exporter.page()).decode())
+    assert page.of("sutazai_host_gone", "host") == {"slow": 0, "quick": 1}
 
 
 async def test_queues_that_cannot_be_looked_at_now_are_not_told_from_before() -> None:

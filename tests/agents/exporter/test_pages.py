@@ -1,13 +1,16 @@
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
+import pytest
 
 from agents.core.pages.server import PageServer
 from agents.exporter.exporter import Exporter
 from agents.exporter.pages import pages_of
 from bus.broker import LinkState
 from bus.client import Client
+from bus.errors import BusError
 from schemas import TaskResult
 from tests.support.deaf_broker import DeafBroker
 from tests.support.waiting import wait_until
@@ -36,6 +39,20 @@ async def test_an_exporter_that_hears_no_more_says_so_and_blames_no_connection()
     assert answer.status == 503
     assert answer.body == b"the exporter has stopped to listen, and its log says why: start it again\n"
     assert "sutazai_exporter_connected 0.0" in page
+
+
+async def test_an_exporter_that_hears_no_more_ends_with_an_error_and_one_that_is_stopped_without() -> None:
+    stop = asyncio.Event()
+    async with DeafBroker("http") as broker, Exporter(ShatteredClient(broker), interval=30) as exporter:
+        async with asyncio.timeout(5):
+            with pytest.raises(BusError, match="has stopped to listen, and its log says why: start it again"):
+                await exporter.until(stop)
+    async with DeafBroker("http") as broker, Exporter(Client(broker), interval=30) as exporter:
+        waiting = asyncio.create_task(exporter.until(stop), name="until")
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        stop.set()
+        await asyncio.wait_for(waiting, 5)
 
 
 async def test_metrics_and_health_are_served_and_nothing_else() -> None:

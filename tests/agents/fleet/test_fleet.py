@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.fleet.fleet import GONE_SECONDS, Fleet
+from agents.fleet.fleet import GONE_SECONDS, PATIENCE_MOST, Fleet
 from schemas import AgentReport, BreakerReport, HostReport, PoolReport
 from tests.support import reports
 from tests.support.clock import FakeClock
@@ -62,6 +62,28 @@ def test_two_processes_of_one_name_are_no_restarts_of_each_other() -> None:
     assert [told.totals for told in fleet.latest(BreakerReport)] == [(3,)]
 
 
+def test_a_copy_stays_as_it_is_while_the_fleet_goes_on_and_the_other_way_round() -> None:
+    clock = FakeClock()
+    fleet = Fleet(90, clock)
+    for process in ("one", "two"):
+        fleet.note(reports.host("a", "x", process=process))
+    twin = fleet.copy()
+    fleet.note(reports.host("a", process="three"))
+    fleet.note(reports.host("b"))
+    assert (twin.ages(), twin.processes(), twin.gone()) == ({"a": 0}, {"a": 2}, [])
+    clock.now = 91
+    assert (twin.ages(), twin.gone()) == ({}, ["a"])
+    clock.now = 0
+    assert (fleet.ages(), fleet.processes(), fleet.gone()) == ({"a": 0, "b": 0}, {"a": 3, "b": 1}, [])
+
+
+def test_a_report_tells_by_how_much_its_counters_have_grown() -> None:
+    fleet = Fleet(90)
+    told = [reports.pool(tokens=tokens) for tokens in ((5, 100), (6, 130), (6, 10))]
+    assert [fleet.note(report) for report in told] == [(0, 0), (1, 30), (0, 10)]
+    assert fleet.note(reports.host()) == ()
+
+
 def test_processes_are_counted_by_the_name_of_their_host_until_they_close_or_fall_silent() -> None:
     clock = FakeClock()
     fleet = Fleet(90, clock)
@@ -78,6 +100,46 @@ def test_processes_are_counted_by_the_name_of_their_host_until_they_close_or_fal
     assert fleet.processes() == {"a": 1, "b": 0}
     clock.now = 141
     assert fleet.processes() == {}
+
+
+def test_a_host_is_judged_by_its_own_interval_and_nobody_sooner_than_the_others() -> None:
+    clock = FakeClock()
+    fleet = Fleet(90, clock)
+    for name, interval in (("slow", 300), ("quick", 1), ("old", None)):
+        fleet.note(reports.host(name, interval=interval, process="one"))
+        fleet.note(reports.agent("x", name))
+    clock.now = 90
+    assert list(fleet.ages()) == ["slow", "quick", "old"]
+    clock.now = 91
+    assert (fleet.ages(), fleet.processes(), fleet.gone()) == ({"slow": 91}, {"slow": 1}, ["quick", "old"])
+    clock.now = 900
+    assert [report.host for report in fleet.reports(AgentReport)] == ["slow"]
+    clock.now = 901
+    assert (fleet.ages(), fleet.processes(), fleet.gone()) == ({}, {}, ["quick", "old", "slow"])
+
+
+def test_two_processes_of_one_name_are_judged_each_by_its_own_interval() -> None:
+    clock = FakeClock()
+    fleet = Fleet(90, clock)
+    fleet.note(reports.host(process="slow", interval=300))
+    fleet.note(reports.host(process="quick", interval=30))
+    clock.now = 91
+    assert fleet.processes() == {"a": 1}
+    fleet.note(reports.host(process="slow", interval=300))
+    clock.now = 900
+    assert fleet.processes() == {"a": 1}
+
+
+def test_a_host_that_has_said_goodbye_is_not_waited_for_and_an_absurd_interval_is_no_reason_to_wait_for_ever() -> None:
+    clock = FakeClock()
+    fleet = Fleet(90, clock)
+    fleet.note(reports.host("closed", interval=300))
+    fleet.note(reports.host("closed", interval=300, state="closing"))
+    fleet.note(reports.host("absurd", interval=1e300))
+    clock.now = 91
+    assert list(fleet.ages()) == ["absurd"]
+    clock.now = PATIENCE_MOST + 1
+    assert list(fleet.ages()) == []
 
 
 def test_a_host_that_falls_silent_without_a_goodbye_is_gone_until_it_is_back_or_for_an_hour() -> None:

@@ -1,6 +1,8 @@
+from collections.abc import Sequence
+
 from agents.fleet.fleet import Fleet
 from agents.fleet.queues import AgentQueues, QueueFigures
-from agents.top.alarms import Link
+from agents.top.alarms import Alarm, Link, not_shown, viewer_broken
 from agents.top.link_watch import BACK_SECONDS, LinkWatch
 from agents.top.speeds import Speeds
 from agents.top.view import View, view_of
@@ -17,6 +19,7 @@ def view(
     link: Link = WELL,
     silent: frozenset[str] = frozenset(),
     is_late: bool = True,
+    faults: Sequence[Alarm] = (),
     looked_at: frozenset[str] = frozenset({"x", "y"}),
 ) -> View:
     clock = FakeClock()
@@ -25,7 +28,16 @@ def view(
         fleet.note(report)
     figures = QueueFigures({"x": AgentQueues(ready=3, consumers=1, dead=2)}, unrouted=1)
     return view_of(
-        fleet, figures, Speeds(1), link, silent, clock, looked_at=looked_at, silent_after=15, is_late=is_late
+        fleet,
+        figures,
+        Speeds(1),
+        link,
+        silent,
+        clock,
+        looked_at=looked_at,
+        silent_after=15,
+        is_late=is_late,
+        faults=faults,
     )
 
 
@@ -104,6 +116,16 @@ def test_the_viewers_own_connection_is_told_while_it_is_away_and_a_moment_after(
             "! RabbitMQ takes no publishes: it has a memory or disk alarm",
         ],
         [],
+    ]
+
+
+def test_the_viewers_own_faults_come_first() -> None:
+    lost = Link(LinkState.CONNECTING)
+    faults = [viewer_broken("top:queues", "KeyError: 'x'"), not_shown("AgentReport: ValueError: no")]
+    assert [str(alarm) for alarm in view(reports.host(), link=lost, faults=faults).alarms] == [
+        "✗ top:queues has ended: KeyError: 'x': all below may be old, so start it again",
+        "! a message is not shown: AgentReport: ValueError: no",
+        "✗ connection to RabbitMQ lost 0.0s ago, and tried again: all below is as it was then",
     ]
 
 

@@ -54,6 +54,16 @@ def test_a_host_comes_and_goes_and_its_agents_do_not_say_the_same() -> None:
     ]
 
 
+def test_of_hosts_that_are_kept_no_more_nothing_is_remembered() -> None:
+    changes = Changes()
+    told = (reports.host("a", "x"), reports.agent(consumer="paused"), reports.breaker(state="open"))
+    first = lines(*told, changes=changes)
+    changes.keep({"a"})
+    assert lines(*told, changes=changes) == []
+    changes.keep({"b"})
+    assert lines(*told, changes=changes) == first
+
+
 def test_each_result_is_a_line_without_line_ends() -> None:
     error = TaskError(code="timeout", message="too\nslow")
     failed = TaskResult(task_id="t", agent="x", status=TaskStatus.FAILED, error=error, processing_time=1.25)

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 
 import pytest
+from structlog.testing import capture_logs
 
 from agents.top.view import View
-from agents.top.watch import FAREWELL_SECONDS, Watch
-from bus.broker import LinkState
+from agents.top.watch import FAREWELL_SECONDS, FAULT_SECONDS, REMEMBERED_SECONDS, Watch
+from bus.broker import LinkState, QueueInfo
 from bus.client import Client
 from bus.codec import encode_report
 from bus.memory import MemoryBroker
@@ -28,6 +29,12 @@ async def until(watch: Watch, predicate: Callable[[View], object]) -> View:
     """Return the first view of which that is true."""
     await wait_until(lambda: predicate(watch.view()), what="the view")
     return watch.view()
+
+
+async def take_in(watch: Watch, *told: Report) -> None:
+    wanted = watch.news + len(told)
+    announce(watch.client, *told)
+    await wait_until(lambda: watch.news >= wanted, what="the reports")
 
 
 def whats(view: View) -> list[str]:
@@ -58,6 +65,86 @@ async def test_a_host_that_has_said_goodbye_is_gone_and_no_alarm() -> None:
         view = watch.view()
         assert [row.name for row in view.hosts] == ["b"]
         assert (view.agents, view.servers) == ((), ())
+
+
+async def test_processes_of_one_name_that_write_nothing_have_no_speed() -> None:
+    clock = FakeClock()
+    async with MemoryBroker("watch-namesakes") as broker, Watch(Client(broker), interval=5, clock=clock) as watch:
+        idle = [reports.pool(process="one", tokens=(0, 200)), reports.pool(process="two", tokens=(0, 1_000_000))]
+        for at, told in ((0, idle), (5, idle[::-1]), (10, idle[::-1])):
+            clock.now = at
+            await take_in(watch, *told)
+        server = watch.view().servers[0]
+    assert (server.now, server.history) == (0.0, (0.0, 0.0))
+
+
+async def test_the_speed_of_a_server_goes_on_over_a_restart_of_its_host() -> None:
+    clock = FakeClock()
+    async with MemoryBroker("watch-restart") as broker, Watch(Client(broker), interval=5, clock=clock) as watch:
+        for at, process, tokens in ((0, "one", 100), (10, "one", 120), (20, "two", 0), (30, "two", 30)):
+            clock.now = at
+            await take_in(watch, reports.pool(process=process, tokens=(0, tokens)))
+        assert watch.view().servers[0].history == (2.0, 0.0, 3.0)
+
+
+async def test_a_host_that_went_without_a_goodbye_is_forgotten_with_its_speeds() -> None:
+    clock = FakeClock()
+    async with MemoryBroker("watch-forgotten") as broker, Watch(Client(broker), interval=5, clock=clock) as watch:
+        announce(watch.client, reports.pool("gone"), reports.pool("here"))
+        await until(watch, lambda view: len(view.servers) == 2)
+        clock.now = REMEMBERED_SECONDS
+        announce(watch.client, reports.pool("here"))
+        await until(watch, lambda view: view.servers[1].history)
+        assert set(watch.hosts) == {"gone", "here"}
+        clock.now += 1
+        watch.view()
+        assert set(watch.hosts) == {"here"}
+        announce(watch.client, reports.pool("gone"))
+        view = await until(watch, lambda view: len(view.servers) == 2)
+    assert {row.pool.host: len(row.history) for row in view.servers} == {"here": 1, "gone": 0}
+
+
+async def test_a_message_that_cannot_be_shown_is_told_for_a_minute_and_all_others_are_shown() -> None:
+    clock, heard = FakeClock(), list[str]()
+
+    def hear(what: Report | TaskResult) -> None:
+        if not isinstance(what, TaskResult) and what.host == "odd":
+            raise ValueError("no place for it")
+        heard.append(what.host or "")
+
+    with capture_logs() as logged:
+        async with (
+            MemoryBroker("watch-odd") as broker,
+            Watch(Client(broker), interval=600, hear=hear, clock=clock) as watch,
+        ):
+            announce(watch.client, reports.host("odd"), reports.host("b"))
+            view = await until(watch, lambda _: heard)
+            assert [str(alarm) for alarm in view.alarms] == [
+                "! a message is not shown: HostReport: ValueError: no place for it"
+            ]
+            clock.now = FAULT_SECONDS
+            assert whats(watch.view()) == []
+    assert [line["kind"] for line in logged if line["event"] == "top.not_shown"] == ["HostReport"]
+
+
+class BrokenBroker(MemoryBroker):
+    """Its figures of queues are a fault of the program."""
+
+    async def queue_info(self, queue: str) -> QueueInfo | None:
+        """Raise."""
+        raise ZeroDivisionError(f"in {queue}")
+
+
+async def test_a_part_of_the_viewer_that_ends_is_told_with_its_error_and_nobody_is_called_silent() -> None:
+    clock = FakeClock()
+    with capture_logs() as logged:
+        async with BrokenBroker("watch-broken") as broker, Watch(Client(broker), interval=10, clock=clock) as watch:
+            announce(watch.client, reports.host("a", "x"), reports.agent("x"))
+            view = await until(watch, lambda view: view.alarms)
+            clock.now = 100
+            assert whats(watch.view()) == whats(view)
+    assert str(view.alarms[0]).startswith("✗ top:queues has ended: ZeroDivisionError: in sutazai.")
+    assert [line["part"] for line in logged if line["event"] == "top.broken"] == ["top:queues"]
 
 
 async def test_while_the_viewer_itself_is_cut_off_nobody_is_called_silent(monkeypatch: pytest.MonkeyPatch) -> None:

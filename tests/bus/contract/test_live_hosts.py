@@ -7,7 +7,7 @@ import pytest
 from bus.broker import QueueInfo
 from bus.codec import encode_control
 from bus.control import ControlLink
-from bus.live_hosts import MOST, live_hosts
+from bus.live_hosts import MOST, live_crews, live_hosts
 from bus.routing_keys import EVERYBODY
 from schemas import Hello
 from tests.support.bus_world import AGENT, World
@@ -16,8 +16,16 @@ from tests.support.obedience import Ear, declare_logs
 from tests.support.waiting import wait_until
 
 
-def link(world: World, host: str) -> ControlLink:
-    return ControlLink(world.broker, world.topology, host, [AGENT], Ear())
+def link(world: World, host: str, *agents: str) -> ControlLink:
+    return ControlLink(world.broker, world.topology, host, agents or [AGENT], Ear())
+
+
+async def until_crews(world: World, crews: dict[str, set[str]]) -> None:
+    async def are_told() -> bool:
+        told = await live_crews(world.broker, world.topology)
+        return told is not None and {host: set(agents) for host, agents in told.items()} == crews
+
+    await wait_until(are_told, what=f"the crews {crews}")
 
 
 async def say(world: World, hello: Hello) -> None:
@@ -37,6 +45,23 @@ async def test_a_host_lives_from_its_first_word_until_it_ends(world: World) -> N
             await wait_until(lambda: live("host-1", "host-2"), what="both")
         await wait_until(lambda: live("host-1"), what="the one that is left")
     await wait_until(live, what="the end of both")
+
+
+async def test_of_hosts_that_share_a_name_all_agents_are_told_and_none_outlives_its_host(world: World) -> None:
+    await declare_logs(world)
+    async with link(world, "host-1", AGENT, "first"):
+        async with link(world, "host-1", AGENT, "second"):
+            await until_crews(world, {"host-1": {AGENT, "first", "second"}})
+        await until_crews(world, {"host-1": {AGENT, "first"}})
+    await until_crews(world, {})
+
+
+async def test_a_host_that_starts_again_and_again_is_known_by_its_last_words(world: World) -> None:
+    await declare_logs(world)
+    for number in range(MOST):
+        await say(world, Hello(host="host-1", agents=("old",), queue=f"gone-{number}"))
+    async with link(world, "host-1"), link(world, "host-2"):
+        await until_crews(world, {"host-1": {AGENT}, "host-2": {AGENT}})
 
 
 async def test_a_host_that_was_killed_is_not_among_them_though_its_queue_is_there_still(world: World) -> None:
@@ -76,6 +101,13 @@ async def test_a_host_that_does_not_say_where_it_listens_makes_the_rest_uncertai
             return await live_hosts(world.broker, world.topology) is None
 
         await wait_until(is_unknown, what="the word of the older host")
+
+
+async def test_a_host_that_has_been_updated_since_makes_nothing_uncertain(world: World) -> None:
+    await declare_logs(world)
+    await say(world, Hello(host="host-1", agents=("old",)))
+    async with link(world, "host-1"):
+        await until_crews(world, {"host-1": {AGENT}})
 
 
 async def test_too_many_names_are_not_looked_at(world: World) -> None:

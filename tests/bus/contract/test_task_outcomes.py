@@ -11,8 +11,9 @@ from bus.envelope import ATTEMPT_HEADER
 from bus.errors import NotNowError, PermanentError, RejectedError, RetryableError
 from bus.message import Message
 from schemas import EventKind, TaskResult, TaskStatus, now
-from tests.support.at_work import at_work, raising
+from tests.support.at_work import at_work, error_of, raising
 from tests.support.bus_world import AGENT, Worker, World, completed, within
+from tests.support.errors import WordlessError
 
 
 async def test_a_task_is_completed_and_its_result_tells_where_it_came_from(world: World) -> None:
@@ -70,6 +71,15 @@ async def test_what_cannot_be_done_fails_and_its_original_is_kept_with_the_reaso
     assert dead.headers["x-error-message"].endswith(str(error))
     assert (dead.priority, dead.correlation_id, dead.type) == (7, task.id, "sutazai.task.v1")
     assert not [header for header in dead.headers if header.startswith("x-death")]
+
+
+async def test_an_error_that_cannot_tell_its_text_fails_its_task_like_any_other(world: World) -> None:
+    worker = raising(WordlessError())
+    async with at_work(world, worker) as ends:
+        await world.client.submit(AGENT, "hopeless")
+        result = await ends.next()
+    assert (result.status, result.attempt, worker.runs) == (TaskStatus.FAILED, 1, 1)
+    assert (error_of(result).code, error_of(result).message.startswith("WordlessError: ")) == ("handler_error", True)
 
 
 async def test_a_task_s_own_limit_of_attempts_wins(world: World) -> None:

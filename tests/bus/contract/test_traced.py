@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager
+from datetime import timedelta
 
 import pytest
 
@@ -11,7 +12,7 @@ from bus.errors import RetryableError
 from bus.listener import Listener
 from bus.message import Message
 from bus.tracing import Untraced, origin_of, using
-from schemas import TaskResult, TaskStatus
+from schemas import TaskMessage, TaskResult, TaskStatus, now
 from tests.support.bus_world import AGENT, Worker, World, completed, within
 from tests.support.spans import Spans, spans_seen
 
@@ -118,6 +119,15 @@ async def test_both_attempts_at_a_task_are_in_its_trace(world: World, spans: Spa
     assert (first.is_error, first.attributes["error.type"], second.is_error) == (True, "retryable", False)
     assert spans.named("queue wait")[1].start >= spans.named("invoke_agent")[0].end - 1e-3
     assert second.attributes["messaging.destination.name"].startswith(f"{world.topology.retry}:")
+
+
+async def test_a_wait_that_began_in_the_future_by_the_publishers_clock_is_not_negative(
+    world: World, spans: Spans
+) -> None:
+    await world.client.send(TaskMessage(agent=AGENT, prompt="p", created_at=now() + timedelta(hours=1)))
+    await done(world, Worker())
+    wait = spans.one("queue wait")
+    assert wait.start <= wait.end
 
 
 async def test_a_replay_goes_on_in_the_trace_of_its_dead_letter(world: World, spans: Spans) -> None:

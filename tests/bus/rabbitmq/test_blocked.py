@@ -1,7 +1,7 @@
 """A memory alarm: publishing waits, within its bound, and is seen to wait; nothing else stops."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,14 @@ from uuid import uuid4
 import pytest
 from structlog.testing import capture_logs
 
+from bus.announcements import EVENTS_HELD
 from bus.broker import LinkState
 from bus.connection import Connection
 from bus.errors import PublishTimeout
 from bus.message import Message
 from bus.plan import Binding, Plan, Queue
 from bus.private_node import PrivateNode
-from bus.publisher import ANNOUNCEMENTS_HELD, Publisher
+from bus.publisher import Publisher
 from bus.rabbitmq import RabbitBroker
 from tests.support.bus_world import AGENT, Worker, World, taking, within
 from tests.support.fault_world import every_result, memory_alarm, node_world
@@ -61,6 +62,11 @@ async def block(announce: Callable[[str, str, Message], None], state: Callable[[
         return state() is LinkState.BLOCKED
 
     await wait_until(blocked, what="the block")
+
+
+def lost_in(logs: Sequence[MutableMapping[str, Any]]) -> list[int]:
+    """Return the sums of what was dropped."""
+    return [line["lost"] for line in logs if line["event"] == "announcements.dropped"]
 
 
 async def block_world(world: World) -> None:
@@ -146,28 +152,34 @@ async def test_a_publish_without_a_bound_waits_out_an_alarm_during_which_acks_ar
     assert await world.ready(inbox) == 1
 
 
-async def test_announcements_never_block_and_go_on_by_themselves_after_an_alarm(
+async def test_announcements_never_block_and_go_on_by_themselves_after_an_alarm_last_states_first(
     node: PrivateNode, world: World, inbox: str
 ) -> None:
-    events, offered = world.topology.events, ANNOUNCEMENTS_HELD + 10
-    async with Connection([node.amqp_url], "announces", {}, patience=5) as link, Publisher(link) as publisher:
+    events, offered = world.topology.events, EVENTS_HELD + 10
+    async with (
+        Connection([node.amqp_url], "announces", {}, patience=5) as link,
+        Publisher(link) as publisher,
+    ):
         publisher.announce(events, ANY, Message(b"before"))
         await world.until_ready(inbox, 1)
         async with memory_alarm(node):
             await block(publisher.announce, lambda: link.state)
             await timed_out(publisher.publish(events, ANY, Message(b"lets time pass"), timeout=0.2))
-            for number in range(offered):
-                publisher.announce(events, ANY, Message(f"{number}".encode()))
-            dropped = publisher.dropped
-            await timed_out(publisher.publish(events, ANY, Message(b"lets time pass"), timeout=0.2))
-            for _ in range(5):
-                publisher.announce(events, ANY, Message(b"one too many"))
-            assert publisher.dropped == dropped + 5
-        async with taking(world.broker, inbox, prefetch=100) as taken:
-            kept = await taken.bodies(1 + offered - dropped)
-            publisher.announce(events, ANY, Message(b"after"))
-            assert await taken.bodies(1) == [b"after"]
-    assert kept == [b"before", *(f"{number}".encode() for number in range(offered - dropped))]
+            with capture_logs() as logs:
+                for number in range(offered):
+                    publisher.announce(events, ANY, Message(f"{number}".encode()))
+            for state in (b"closed", b"open"):
+                publisher.announce(events, ANY, Message(state, state_of="breaker"))
+                await timed_out(publisher.publish(events, ANY, Message(b"lets time pass"), timeout=0.2))
+            assert [line["event"] for line in logs] == ["announcements.dropping"]
+        with capture_logs() as logs:
+            async with taking(world.broker, inbox, prefetch=100) as taken:
+                assert await taken.bodies(2) == [b"before", b"open"]
+                await wait_until(lambda: lost_in(logs), what="the sum")
+                publisher.announce(events, ANY, Message(b"after"))
+                kept = offered - sum(lost_in(logs))
+                assert await taken.bodies(kept + 1) == [*(b"%d" % number for number in range(kept)), b"after"]
+    assert len(lost_in(logs)) == 1
 
 
 async def test_a_program_can_leave_during_an_alarm(node: PrivateNode) -> None:

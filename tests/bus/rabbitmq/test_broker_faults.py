@@ -6,14 +6,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from structlog.testing import capture_logs
 
+from bus.announcements import EVENTS_HELD
 from bus.broker import ConsumerState, LinkState
 from bus.connection import Connection
 from bus.errors import ConnectionLost, PublishTimeout, Unroutable
 from bus.message import Message
 from bus.plan import Binding, Plan, Queue
 from bus.private_node import PrivateNode
-from bus.publisher import ANNOUNCEMENTS_HELD, Publisher
+from bus.publisher import Publisher
 from bus.rabbitmq import RabbitBroker
 from schemas import TaskStatus
 from tests.support.bus_world import AGENT, Worker, World, taking, within
@@ -64,16 +66,45 @@ async def test_a_silent_broker_is_noticed_by_its_missing_heartbeats(node: Privat
             await wait_until(lambda: connection.state is LinkState.CONNECTED, timeout=15, what="the return")
 
 
-async def test_what_cannot_be_announced_is_counted(node: PrivateNode) -> None:
+async def test_what_could_not_be_announced_is_told_by_who_leaves_too(node: PrivateNode) -> None:
+    parts = urlsplit(node.amqp_url)
+    with capture_logs() as logs:
+        async with (
+            TcpProxy(parts.hostname or "", parts.port or 0) as proxy,
+            Connection([proxy.url_for(node.amqp_url)], "counting", {}, patience=5) as connection,
+            Publisher(connection) as publisher,
+        ):
+            with pytest.raises(Unroutable):
+                await publisher.publish("amq.topic", "k", Message(b"x"))
+            proxy.blackhole()
+            for _ in range(EVENTS_HELD + 5):
+                publisher.announce("amq.topic", "k", Message(b"x"))
+            await within(publisher.__aexit__(None, None, None))
+            await proxy.heal()
+    told = [line for line in logs if line["event"].startswith("announcements.")]
+    assert [line["event"] for line in told] == ["announcements.dropping", "announcements.dropped"]
+    assert told[1]["lost"] == 5
+
+
+async def test_a_state_that_changes_while_the_broker_is_away_is_told_only_as_it_is_when_that_is_back(
+    node: PrivateNode, world: World
+) -> None:
+    parts, events = urlsplit(node.amqp_url), world.topology.events
+    await world.broker.declare(Plan(queues=(Queue("states", {}),), bindings=(Binding(events, "states", "#"),)))
     async with (
-        Connection([node.amqp_url], "counting", {}, patience=5) as connection,
+        TcpProxy(parts.hostname or "", parts.port or 0) as proxy,
+        Connection([proxy.url_for(node.amqp_url)], "away", {}, patience=5) as connection,
         Publisher(connection) as publisher,
     ):
-        for _ in range(ANNOUNCEMENTS_HELD + 5):
-            publisher.announce("amq.topic", "k", Message(b"x"))
-        assert publisher.dropped == 5
-        with pytest.raises(Unroutable):
-            await publisher.publish("amq.topic", "k", Message(b"x"))
+        await proxy.refuse()
+        await wait_until(lambda: connection.state is LinkState.CONNECTING, what="the loss")
+        for state in (b"closed", b"open"):
+            publisher.announce(events, "k", Message(state, state_of="breaker"))
+            with pytest.raises(PublishTimeout):
+                await publisher.publish(events, "k", Message(b"lets time pass"), timeout=0.1)
+        await proxy.heal()
+        async with taking(world.broker, "states") as taken:
+            assert (await taken.next()).message.body == b"open"
 
 
 async def test_a_publish_that_gives_up_while_its_channel_opens_leaves_neither_lock_nor_channel(
@@ -108,7 +139,7 @@ async def test_publishing_on_a_closed_connection_ends(node: PrivateNode) -> None
         await within(publisher.publish("amq.topic", "k", Message(b"x"), timeout=None), 3)
 
 
-async def test_an_announcement_that_cannot_be_sent_is_counted_and_the_next_one_goes_out(
+async def test_an_announcement_that_cannot_be_sent_is_told_and_the_next_one_goes_out(
     node: PrivateNode, world: World
 ) -> None:
     events, plain = world.topology.events, Plan(queues=(Queue("announced", {}),))
@@ -119,9 +150,11 @@ async def test_an_announcement_that_cannot_be_sent_is_counted_and_the_next_one_g
         Connection([node.amqp_url], "counting", {}, patience=5) as connection,
         Publisher(connection) as publisher,
     ):
-        publisher.announce(events, "k" * 256, Message(b"too long a key"))
-        publisher.announce("no-such-exchange", "k", Message(b"which closes the channel"))
-        await wait_until(lambda: publisher.dropped == 1, what="the first to be counted")
+        with capture_logs() as logs:
+            publisher.announce(events, "k" * 256, Message(b"too long a key"))
+            publisher.announce("no-such-exchange", "k", Message(b"which closes the channel"))
+            await wait_until(lambda: logs, what="the word of the first")
+        assert (logs[0]["event"], logs[0]["exchange"]) == ("announcement.failed", events)
         async with taking(world.broker, "announced") as taken:
 
             async def arrives() -> bool:
