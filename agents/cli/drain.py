@@ -21,7 +21,7 @@ def drain(
     """End a host as SIGTERM does: it takes no more, what runs may end within its grace period, the rest goes back.
 
     Its process ends with exit code 0. Processes that share the name all end; one that ends already has obeyed.
-    Code 7: no such host has answered in 2 s.
+    Code 7: no such host has answered within 2 s; one that is connected has 10.
 
     Example:
       sutazai drain --host vm-1 --reason "kernel update"

@@ -21,7 +21,11 @@ from bus.orders import say
 from schemas import DrainHost, HostReport, Order, Report
 
 ANSWER_SECONDS: Final = 2.0
-"""How long hosts have to tell their new state. One that is cut off obeys once it is back, within five minutes."""
+"""How long hosts have to tell their new state where none is known to be connected. One that is cut off obeys once it is
+back, within five minutes."""
+
+BUSY_SECONDS: Final = 10.0
+"""The same where one is: it may have much to do, or a machine that has."""
 
 QUIET_SECONDS: Final = 0.5
 """After the last answer, where each agent that was named has one: more hosts than these do not run."""
@@ -51,7 +55,7 @@ class Answers:
     def __init__(self, awaited: Sequence[str], posts: Iterable[tuple[str, str]] = ()) -> None:
         """`awaited`: what was named; nothing means whoever is there.
 
-        `posts`: agents, each with a host that is known to run it and must obey too.
+        `posts`: agents, each with a host that is known to run it and must obey too; a host itself, with "".
         """
         self._awaited = awaited
         self._posts = set(posts)
@@ -85,10 +89,10 @@ class Answers:
 
     @property
     def silent(self) -> dict[str, list[str]]:
-        """The hosts that have not obeyed, with those of their agents that were meant."""
+        """The hosts that are connected and have not obeyed, with those of their agents that were meant."""
         hosts: defaultdict[str, list[str]] = defaultdict(list)
-        for agent, host in sorted(self._posts):
-            hosts[host].append(agent)
+        for name, place in sorted(self._posts):
+            hosts[place or name].extend([name] if place else [])
         return dict(sorted(hosts.items()))
 
     def lines(self) -> list[str]:
@@ -133,33 +137,40 @@ async def carried_out(
                 for order in orders:
                     await _must_know(client, order)
             answers = Answers(named, posts_of(orders, await live_crews(broker, client.topology) or {}))
+            patience = BUSY_SECONDS if answers.silent else ANSWER_SECONDS
             for order in orders:
                 await say(broker, client.topology, order)
-            await _collect(reports, answers, answer_of)
+            await _collect(reports, answers, answer_of, patience)
     for line in answers.lines():
         out.print(plain(f"{done}: {line}"), markup=False)
     if not answers.is_complete:
-        raise ReplyTimeout(_complaint(answers))
+        raise ReplyTimeout(_complaint(answers, patience))
 
 
 def posts_of(orders: Iterable[Order], crews: Mapping[str, Collection[str]]) -> Iterator[tuple[str, str]]:
-    """Yield each agent that is meant by what its host must do, with that host. `crews`: the agents of each host."""
+    """Yield each agent that is meant by what its host must do, with that host; a host that is to end, with "".
+
+    `crews`: the agents of each host that is connected.
+    """
     for order in orders:
-        if not isinstance(order, DrainHost):
+        if isinstance(order, DrainHost):
+            yield from ((host, "") for host in crews if host == order.host)
+        else:
             hosts = [host for host in crews if order.host in (None, host)]
             yield from ((agent, host) for host in hosts for agent in crews[host] if order.agent in (None, agent))
 
 
-def _complaint(answers: Answers) -> str:
+def _complaint(answers: Answers, patience: float) -> str:
     if answers.silent:
-        hosts = ", ".join(f"{host} ({_some(agents)})" for host, agents in answers.silent.items())
+        silent = answers.silent.items()
+        hosts = ", ".join(f"{host} ({_some(agents)})" if agents else host for host, agents in silent)
         return (
-            f"not all have obeyed within {ANSWER_SECONDS:g} s: {hosts}: it is connected and does not answer; it obeys "
+            f"not all have obeyed within {patience:g} s: {hosts}: it is connected and does not answer; it obeys "
             "once it goes on, so look again with `sutazai status`"
         )
     whom = f" for {', '.join(answers.missing)}" if answers.missing else ""
     return (
-        f"no host answered{whom} within {ANSWER_SECONDS:g} s: none that is meant runs, or it is cut off from RabbitMQ "
+        f"no host answered{whom} within {patience:g} s: none that is meant runs, or it is cut off from RabbitMQ "
         "and obeys once it is back"
     )
 
@@ -175,9 +186,9 @@ async def _must_know(client: Client, order: Order) -> None:
         raise UnknownAgent(agent)
 
 
-async def _collect(reports: AsyncIterator[Report], answers: Answers, answer_of: Reader) -> None:
+async def _collect(reports: AsyncIterator[Report], answers: Answers, answer_of: Reader, patience: float) -> None:
     clock = asyncio.get_running_loop().time
-    end = limit = clock() + ANSWER_SECONDS
+    end = limit = clock() + patience
     while True:
         try:
             async with asyncio.timeout_at(limit):

@@ -24,7 +24,8 @@ def pause(
     """Pause agents: they take no more tasks until `sutazai resume`. What runs goes on, and no task is lost or tried.
 
     What has not begun goes back to its queue. The pause holds for the hosts that run, also through an outage of the
-    model server; a host that starts later does not know of it. Prints who has obeyed within 2 s; code 7: not all.
+    model server; a host that starts later does not know of it. Prints who has obeyed; code 7: not all
+    of those that are connected within 10 s, or nobody within 2.
 
     Examples:
       sutazai pause senior-engineer --reason "new model tonight"

@@ -21,7 +21,8 @@ def resume(
 ) -> None:
     """End what `sutazai pause` began. An agent whose model server is away stays paused until that is back.
 
-    Prints who has obeyed within 2 s, also where nothing was paused; code 7: not all.
+    Prints who has obeyed, also where nothing was paused; code 7: not all of those that are connected
+    within 10 s, or nobody within 2.
 
     Examples:
       sutazai resume senior-engineer

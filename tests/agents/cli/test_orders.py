@@ -29,6 +29,7 @@ from tests.support.waiting import wait_until
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine a host may answer after an operator has given up, and obeys all the same."""
     monkeypatch.setattr("agents.cli.orders.ANSWER_SECONDS", LIMIT)
+    monkeypatch.setattr("agents.cli.orders.BUSY_SECONDS", LIMIT)
     monkeypatch.setattr("bus.live_hosts.LOOK_SECONDS", LIMIT)
 
 
@@ -97,7 +98,7 @@ async def test_where_nobody_obeys_that_is_an_error(cli: Cli, vhost_url: str, mon
 async def test_a_host_that_does_not_obey_beside_one_that_does_is_an_error_and_named(
     cli: Cli, vhost_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agents.cli.orders.ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr("agents.cli.orders.BUSY_SECONDS", 1.0)
     async with agent_world(Asker(name="asker"), Asker(name="other"), amqp_url=vhost_url, host_name="vm-1") as world:
         client = world.client
         async with ControlLink(client.broker, client.topology, "vm-2", ["asker"], lambda _: None):  # as if stopped
@@ -105,8 +106,11 @@ async def test_a_host_that_does_not_obey_beside_one_that_does_is_an_error_and_na
             both = await ran(cli, "pause", "--all", url=vhost_url)
             one = await ran(cli, "resume", "other", url=vhost_url)
             here = await ran(cli, "resume", "asker", "--host", "vm-1", url=vhost_url)
+            drained = await ran(cli, "drain", "--host", "vm-2", url=vhost_url)
     assert (both.code, both.out) == (7, "paused: asker on vm-1\npaused: other on vm-1\n")
     assert both.sentence.startswith("error: not all have obeyed within 1 s: vm-2 (asker): it is connected and does not")
+    assert (drained.code, drained.out) == (7, "")
+    assert drained.sentence.startswith("error: not all have obeyed within 1 s: vm-2: it is connected and does not")
     assert (one.code, one.out, here.code, here.out) == (0, "resumed: other on vm-1\n", 0, "resumed: asker on vm-1\n")
 
 
@@ -155,10 +159,11 @@ def test_all_that_was_named_must_answer_and_what_more_answers_is_told_too() -> N
 
 def test_each_host_that_is_known_to_run_an_agent_must_obey_but_those_that_end() -> None:
     crews = {"h1": ["a", "b"], "h2": ["b"], "h3": ["b"]}
-    orders: list[Order] = [PauseAgents(agent="b"), PauseAgents(agent="a", host="h1"), DrainHost(host="h1")]
+    orders: list[Order] = [PauseAgents(agent="b"), PauseAgents(agent="a", host="h1")]
     posts = list(posts_of(orders, crews))
     assert sorted(posts) == [("a", "h1"), ("b", "h1"), ("b", "h2"), ("b", "h3")]
     assert len(list(posts_of([PauseAgents()], crews))) == 4
+    assert list(posts_of([DrainHost(host="h1"), DrainHost(host="h9")], crews)) == [("h1", "")]
     answers = Answers(["a", "b"], posts)
     for name in ("a", "b"):
         answers.add(Answer(name, "h1"))
