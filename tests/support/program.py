@@ -50,11 +50,14 @@ class Program:
             state = "runs" if self._process.returncode is None else f"ended with {self._process.returncode}"
             raise AssertionError(f"never said {text!r}, {state}, and said:\n{self.out}\n{self.err}") from error
 
-    async def ends(self) -> int:
+    async def ends(self, limit: float = LIMIT) -> int:
         """Wait for its end; return its exit code, negative for a signal."""
-        async with asyncio.timeout(LIMIT):
-            code = await self._process.wait()
-            await asyncio.gather(*self._readers)
+        try:
+            async with asyncio.timeout(limit):
+                code = await self._process.wait()
+                await asyncio.gather(*self._readers)
+        except TimeoutError as error:
+            raise AssertionError(f"did not end within {limit:g} s, and said:\n{self.out}\n{self.err}") from error
         return code
 
     async def kill(self) -> None:

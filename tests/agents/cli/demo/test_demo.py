@@ -147,12 +147,13 @@ async def test_a_node_of_its_own_or_a_broker_in_memory_is_told(
     assert "in this process: no RabbitMQ was found" in told
 
 
+@pytest.mark.timeout(120)
 async def test_the_demo_as_a_program_ends_well_and_leaves_no_process_behind(
     vhost_url: str, model_server: LocalModelServer
 ) -> None:
     before = {process.pid for process in psutil.Process(os.getpid()).children(recursive=True)}
     async with program(*sutazai("demo"), env={"AMQP_URL": vhost_url, "OLLAMA_URL": model_server.url}) as running:
-        assert await running.ends() == 0, running.out + running.err
+        assert await running.ends(limit=100) == 0, running.out + running.err
     after = {process.pid for process in psutil.Process(os.getpid()).children(recursive=True)}
     assert "8 completed, 1 rejected" in running.out
     assert "Traceback" not in running.err
