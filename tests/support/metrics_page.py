@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from agents.exporter.exporter import KEPT_SECONDS, Exporter
+from tests.support.clock import FakeClock
 from tests.support.debian import install, is_debian_root
+from tests.support.waiting import wait_until
 
 
 class MetricsPage:
@@ -45,3 +48,16 @@ def promtool(*arguments: str | Path, stdin: str = "") -> str:
     ran = subprocess.run(["promtool", *arguments], input=stdin, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout + ran.stderr
+
+
+async def until(exporter: Exporter, clock: FakeClock, name: str, value: float, **labels: str) -> MetricsPage:
+    """Return the first page where a metric has this value; each page is drawn 10 s later by the exporter's clock."""
+    pages: list[MetricsPage] = []
+
+    async def reached() -> bool:
+        clock.now += KEPT_SECONDS
+        pages.append(MetricsPage((await exporter.page()).decode()))
+        return pages[-1](name, **labels) == value
+
+    await wait_until(reached, what=f"{name}{labels} = {value}")
+    return pages[-1]
