@@ -19,6 +19,7 @@ from bus.amqp_errors import LOST, connect_error, mapped_errors
 from bus.broker import LinkState
 from bus.ending import end_tasks
 from bus.errors import BrokerUnreachable, ConnectError, ConnectionLost
+from bus.reminders import Reminders
 from bus.tidy_connection import TidyConnection
 
 log = structlog.get_logger(__name__)
@@ -202,13 +203,16 @@ class Connection:
         log.warning("connection.unblocked", connection=self.name, seconds=round(seconds, 1))
 
     async def _reconnect(self) -> AbstractConnection:
+        clock = asyncio.get_running_loop().time
+        reminders = Reminders(clock())
         for attempt in count():
             await asyncio.sleep(back_off(attempt))
             try:
                 return await self._connect_to(self._urls[attempt % len(self._urls)])
             except ConnectError as error:
                 # At run time a refused login may heal as well: the broker may still be loading its definitions.
-                log.warning("connection.retrying", connection=self.name, tries=attempt + 1, reason=str(error))
+                tell = log.warning if reminders.is_due(clock()) else log.debug
+                tell("connection.retrying", connection=self.name, tries=attempt + 1, reason=str(error))
             except Exception:
                 # Whatever it is, a connection that nobody brings up any more would silence the whole process.
                 log.exception("connection.crashed", connection=self.name, tries=attempt + 1)

@@ -11,6 +11,7 @@ import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel, DeliveryMode
 
+from bus.alarm import ALARM
 from bus.amqp_errors import mapped_errors
 from bus.announcements import Announcement, Announcements
 from bus.broker import LinkState
@@ -27,7 +28,6 @@ WINDOW: Final = 256
 RETRY_PAUSE_SECONDS: Final = 0.05
 """Between two tries of one publish; waiting for the connection itself has its own back-off."""
 
-_BLOCKED: Final = "it is blocked by a memory or disk alarm, free memory or disk space there"
 _AWAY: Final = "it is away, or too busy"
 
 
@@ -56,12 +56,15 @@ class Publisher:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        await self._flush_announcements()
+        # A broker in an alarm reads nothing, neither what waits to go out nor that a channel closes.
+        is_heard = self._connection.state is not LinkState.BLOCKED
+        if is_heard:
+            await self._flush_announcements()
         if self._announcer is not None:
             await end_tasks([self._announcer])
         self._announcements.end_spell()
-        channels = (self._shared.channel if self._shared else None, self._announcing)
-        await asyncio.gather(*(close_quietly(channel) for channel in channels if channel is not None))
+        if is_heard:
+            await self._close_channels()
 
     async def publish(
         self,
@@ -81,7 +84,7 @@ class Publisher:
         except TimeoutError as error:
             raise PublishTimeout(
                 f"the broker did not confirm a message to {exchange or key!r} within {timeout:g} s: "
-                + (_BLOCKED if self._connection.state is LinkState.BLOCKED else _AWAY)
+                + (ALARM if self._connection.state is LinkState.BLOCKED else _AWAY)
             ) from error
 
     def announce(self, exchange: str, key: str, message: Message) -> None:
@@ -168,6 +171,10 @@ class Publisher:
                 await asyncio.sleep(RETRY_PAUSE_SECONDS)
             else:
                 return self._announcing
+
+    async def _close_channels(self) -> None:
+        channels = (self._shared.channel if self._shared else None, self._announcing)
+        await asyncio.gather(*(close_quietly(channel) for channel in channels if channel is not None))
 
     async def _flush_announcements(self) -> None:
         with contextlib.suppress(TimeoutError):

@@ -13,6 +13,9 @@ RETURNS_OF_ALL: Final = "returned.*"
 REPORTS_WANTED: Final = "report.all"
 """Routing key on the control exchange, of two words, which the control log does not keep: all hosts are to report."""
 
+PULSE: Final = "pulse.none"
+"""Routing key on the control exchange that no binding takes, for messages that need not arrive; of two words too."""
+
 
 def result_key(agent: str, status: TaskStatus) -> str:
     """Return the routing key of a terminal result."""

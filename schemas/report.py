@@ -64,7 +64,8 @@ class PoolReport(Wire):
     loaded_lane: str | None
     """The lane started last, on any server."""
     loaded_lanes: list[str] = Field(default_factory=list)
-    """The lanes that this server holds in memory, as far as the host knows."""
+    """The models that this server has in memory, whoever had them loaded: as it said at the last interval, and what has
+    answered this host since. Of a lane of the host, with its options."""
     pulls: dict[str, Count] = Field(default_factory=dict)
     """The models that are being pulled there, with the percent that has come."""
     tokens_in: Count = 0

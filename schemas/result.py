@@ -87,7 +87,8 @@ class TaskResult(MappingWire):
     the consumer fills in agent, attempt, usage and the rest before it is published. `history` holds the attempts
     before this one, oldest first. `model` and `server`, an address without credentials, are those asked last. `host`
     is the process that gave the result; None where none did, as for a task that reached no agent.
-    `redelivered`: the broker has handed this task out more than once, so that a second result of it may exist.
+    `redelivered`: the broker has handed this task out more than once, so that a second result of it may exist; mostly
+    there is none.
     """
 
     task_id: TaskId

@@ -15,7 +15,8 @@ app = typer.Typer(
     cls=CommandGroup,
     help="Language-model agents behind RabbitMQ, on hardware you own.",
     epilog="Exit codes: 0 ok, 1 a fault of this program, 2 wrong usage or settings, 3 no broker, 4 the broker refuses, "
-    "5 unknown agent, 6 the task was not completed, 7 timed out, 8 the model, 9 refused, 130 interrupted.",
+    "5 unknown agent, 6 the task was not completed, 7 timed out, 8 the model, 9 refused, 130 interrupted, "
+    "141 nobody reads the output.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -42,6 +43,9 @@ def main() -> None:
         _end(str(error), exit_code_of(error))
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
+    except SystemExit as end:
+        # Rich and typer end so, without a word, where nobody reads the output any more; 1 would be a fault of ours.
+        sys.exit(ExitCode.UNREAD if isinstance(end.__context__, BrokenPipeError) else end.code)
 
 
 def _end(sentence: str, code: ExitCode) -> NoReturn:

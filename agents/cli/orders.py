@@ -31,7 +31,7 @@ QUIET_SECONDS: Final = 0.5
 """After the last answer, where each agent that was named has one: more hosts than these do not run."""
 
 NAMED: Final = 4
-"""Agents of a silent host that the error lists."""
+"""Agents of a silent host, or hosts that are connected, that an error lists."""
 
 Agents = Annotated[list[str] | None, typer.Argument(metavar="AGENT...", help="Their names.")]
 OneHost = Annotated[str | None, typer.Option(metavar="NAME", help="Only on this host. Default: on all.")]
@@ -136,7 +136,8 @@ async def carried_out(
             with names_explained(chosen.settings):
                 for order in orders:
                     await _must_know(client, order)
-            answers = Answers(named, posts_of(orders, await live_crews(broker, client.topology) or {}))
+            crews = await live_crews(broker, client.topology)
+            answers = Answers(named, posts_of(orders, crews or {}))
             patience = BUSY_SECONDS if answers.silent else ANSWER_SECONDS
             for order in orders:
                 await say(broker, client.topology, order)
@@ -144,7 +145,8 @@ async def carried_out(
     for line in answers.lines():
         out.print(plain(f"{done}: {line}"), markup=False)
     if not answers.is_complete:
-        raise ReplyTimeout(_complaint(answers, patience))
+        complaint = _disobedience(answers, patience) if answers.silent else _silence(answers, orders, crews, patience)
+        raise ReplyTimeout(complaint)
 
 
 def posts_of(orders: Iterable[Order], crews: Mapping[str, Collection[str]]) -> Iterator[tuple[str, str]]:
@@ -160,24 +162,32 @@ def posts_of(orders: Iterable[Order], crews: Mapping[str, Collection[str]]) -> I
             yield from ((agent, host) for host in hosts for agent in crews[host] if order.agent in (None, agent))
 
 
-def _complaint(answers: Answers, patience: float) -> str:
-    if answers.silent:
-        silent = answers.silent.items()
-        hosts = ", ".join(f"{host} ({_some(agents)})" if agents else host for host, agents in silent)
-        return (
-            f"not all have obeyed within {patience:g} s: {hosts}: it is connected and does not answer; it obeys "
-            "once it goes on, so look again with `sutazai status`"
-        )
-    whom = f" for {', '.join(answers.missing)}" if answers.missing else ""
+def _disobedience(answers: Answers, patience: float) -> str:
+    silent = answers.silent.items()
+    hosts = ", ".join(f"{host} ({_some(agents)})" if agents else host for host, agents in silent)
     return (
-        f"no host answered{whom} within {patience:g} s: none that is meant runs, or it is cut off from RabbitMQ "
-        "and obeys once it is back"
+        f"not all have obeyed within {patience:g} s: {hosts}: it is connected and does not answer; it obeys "
+        "once it goes on, so look again with `sutazai status`"
     )
 
 
-def _some(agents: Sequence[str]) -> str:
-    rest = len(agents) - NAMED
-    return ", ".join(agents[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
+def _silence(
+    answers: Answers, orders: Sequence[Order], crews: Mapping[str, Collection[str]] | None, patience: float
+) -> str:
+    """Say whom nobody answered for, and who is connected, where that is known: the name of a host may be misspelt."""
+    whom = f" for {', '.join(answers.missing)}" if answers.missing else ""
+    host = None if isinstance(orders[0], DrainHost) else orders[0].host  # all of a command are for the same
+    where = "" if host is None else f" on {host}"
+    known = "" if crews is None else f" (connected: {_some(sorted(crews)) or 'no host'})"
+    return (
+        f"no host answered{whom}{where} within {patience:g} s: none that is meant runs{known}, or it is cut off from "
+        "RabbitMQ and obeys once it is back"
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    rest = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 async def _must_know(client: Client, order: Order) -> None:

@@ -36,6 +36,7 @@ def json_of(life: TaskLife) -> str:
         "agent": life.agent,
         "is_known": life.is_known,
         "result": None if life.result is None else life.result.model_dump(mode="json"),
+        "times": life.times,
         "letter": None if life.letter is None else json.loads(json_of_letter(life.letter)),
         "event": None if life.event is None else life.event.model_dump(mode="json"),
         "place": None if life.place is None else _json_of_place(life.place),
@@ -49,19 +50,18 @@ def json_of(life: TaskLife) -> str:
 def no_trace(life: TaskLife) -> str:
     """Return what it means that nothing tells of the task."""
     where = "no result in the log, " if life.has_log else "no log of results on this broker, "
-    more = (
-        "it may still wait in a queue, or for its next attempt"
-        if life.agent
-        else "a task that waits is silent: --agent NAME shows its agent's queue and hosts"
+    more = "" if life.agent else ": --agent NAME shows its agent's queue and hosts"
+    return (
+        f"no trace of task {plain(life.task_id)}: {where}no dead letter, and nothing happens to it now; it may still "
+        f"wait, in a queue or for its next attempt{more}"
     )
-    return f"no trace of task {plain(life.task_id)}: {where}no dead letter, and nothing happens to it now; {more}"
 
 
 def _facts(life: TaskLife) -> Iterator[tuple[str, str]]:
     yield "task", life.task_id
     yield "agent", life.agent or ""
     if life.result is not None:
-        yield from _of_result(life.result)
+        yield from _of_result(life.result, life.times)
     if life.event is not None:
         yield "now", _of_event(life.event)
     if life.place is not None:
@@ -76,9 +76,10 @@ def _facts(life: TaskLife) -> Iterator[tuple[str, str]]:
         yield "host", _of_report(report)
 
 
-def _of_result(result: TaskResult) -> Iterator[tuple[str, str]]:
+def _of_result(result: TaskResult, times: int) -> Iterator[tuple[str, str]]:
     usage = result.usage
-    yield "status", f"{result.status} {moment_text(result.timestamp)}{', told twice' if result.redelivered else ''}"
+    again = f", told {times} times" if times > 1 else ""
+    yield "status", f"{result.status} {moment_text(result.timestamp)}{again}"
     yield "host", result.host or ""
     yield "attempt", str(result.attempt)
     for past in result.history:

@@ -27,11 +27,11 @@ def task(
     prefix: Prefix = None,
     config: Config = None,
 ) -> None:
-    """Print the life of one task: its result with waits, attempts, model and tokens, or else where it is now.
+    """Print the life of one task: its result with waits, attempts, model and tokens, or else which host has it.
 
     Looks at the results of the last hour, then of the last days, and at the dead letters, then asks the hosts, for 2 s.
-    A task that waits in a queue is silent: with --agent that queue and its hosts are told instead. Exit code 5: nothing
-    tells of it.
+    A task that waits, in a queue or for its next attempt, is silent: with --agent that queue and its hosts are told
+    instead. Exit code 5: nothing tells of it.
 
     Examples:
       sutazai task 62f8066c21b04a36972a1ec0625cc28c

@@ -43,6 +43,7 @@ class TaskLife:
 
     `agent` is whose it is, if that is known or was given; `queue` and `reports`, the last of each host, are that
     agent's and there if nothing tells of the task itself. `has_log`: whether the broker keeps a log of results.
+    `times`: how many results of it the log has, of which `result` is the first.
     `event` and `place` are looked for where there is no result, until one of them is found; `replay` where it failed.
     """
 
@@ -50,6 +51,7 @@ class TaskLife:
     agent: str | None
     has_log: bool = True
     result: TaskResult | None = None
+    times: int = 0
     letter: DeadLetter | None = None
     event: TaskEvent | None = None
     place: Place | None = None
@@ -128,9 +130,8 @@ class _Look:
         replay = None
         if result is not None and result.status in WITH_LETTER and may_be_replayed:
             replay = await self._replay(log.replay, whose)
-        return TaskLife(
-            self._task_id, whose if letter is None else letter.agent, log.has_log, result, letter, replay=replay
-        )
+        agent = whose if letter is None else letter.agent
+        return TaskLife(self._task_id, agent, log.has_log, result, log.times, letter, replay=replay)
 
     def _whose(self, log: Logged) -> str | None:
         return self._agent if log.result is None else log.result.agent

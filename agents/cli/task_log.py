@@ -31,11 +31,15 @@ Tell = Callable[[str], None]
 
 
 class Logged(NamedTuple):
-    """The task's result and that of its replay, as far as the log has them; `has_log`: whether there is one."""
+    """The task's first result and that of its replay, as far as the log has them; `has_log`: whether there is one.
+
+    `times`: how many results of the task were found, the first one included.
+    """
 
     result: TaskResult | None = None
     replay: TaskResult | None = None
     has_log: bool = True
+    times: int = 0
 
 
 async def logged(client: Client, task_id: str, agent: str | None, tell: Tell) -> Logged:
@@ -73,14 +77,15 @@ class _Look:
         self._marks = [_mark_of(task_id) for task_id in ids]
         self._first: Message | None = None
         self._count = 0
+        self._times = 0
 
     @property
     def logged(self) -> Logged:
         result, replay = map(self.found.get, self.ids)
-        return Logged(result, replay)
+        return Logged(result, replay, times=self._times)
 
     async def read(self, since: datetime, words: str) -> None:
-        """Read what has come since then and was not read before, up to the task's end."""
+        """Read what has come since then and was not read before: a second result of a task may come at any time."""
         first: Message | None = None
         log = self._client.topology.results_log
         async with aclosing(self._client.broker.read_log(log, read_from(since))) as messages:
@@ -92,15 +97,7 @@ class _Look:
                 self._count += 1
                 if self._count % TOLD_EACH == 0:
                     self._tell(f"results of {words}: {self._count} read")
-                if self._is_over:
-                    break
         self._first = first or self._first
-
-    @property
-    def _is_over(self) -> bool:
-        """Whether no more can be found: what was done well is not replayed."""
-        result, replay = map(self.found.get, self.ids)
-        return result is not None and (replay is not None or result.status not in WITH_LETTER)
 
     def _note(self, message: Message) -> None:
         if not any(mark in message.body for mark in self._marks):
@@ -108,6 +105,7 @@ class _Look:
         result = result_of(message)
         if result is not None and result.task_id in self.ids and self._agent in (None, result.agent):
             self.found.setdefault(result.task_id, result)
+            self._times += result.task_id == self.ids[0]
 
 
 def _mark_of(task_id: str) -> bytes:

@@ -28,8 +28,8 @@ def top(
         typer.Option(
             min=0.5,
             metavar="SECONDS",
-            help="Between two rounds of questions to hosts and queues, and two summaries. "
-            "Default: 5 on a screen, 30 in lines.",
+            help="Between two rounds of questions to hosts and queues on a screen, between two summaries in lines, "
+            "where the questions come every 5 s at least. Default: 5 on a screen, 30 in lines.",
             show_default=False,
         ),
     ] = None,

@@ -36,6 +36,7 @@ class ExitCode(IntEnum):
     MODEL = 8
     REFUSED = 9
     INTERRUPTED = 130
+    UNREAD = 141
 
 
 KNOWN_ERRORS = (BusError, PrivateNodeError, SettingsError, AgentFileError, ModelError, StartFailed)

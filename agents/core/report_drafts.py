@@ -101,7 +101,7 @@ class ReportDrafts:
             waiting_by_priority=queue.waiting_by_priority(),
             waiting_by_lane=queue.waiting_by_lane(),
             loaded_lane=None if loaded_lane is None else str(loaded_lane),
-            loaded_lanes=place["loaded_lanes"],
+            loaded_lanes=server.residents.in_memory,
             pulls=server.models.pulling,
             tokens_in=server.tokens.read,
             tokens_out=server.tokens.written,

@@ -1,6 +1,7 @@
 """The state of breakers, pools, agents and the host itself, announced on the metrics exchange."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -25,7 +26,8 @@ from schemas import Report
 log = structlog.get_logger(__name__)
 
 HEALTH_SECONDS: Final = 2.0
-"""A server that takes longer to tell its version is told as unhealthy; the reports go out all the same."""
+"""A server that takes longer to tell its version is told as unhealthy, and one that takes longer to tell what it has in
+memory is told as it was; the reports go out all the same."""
 
 REST_SECONDS: Final = 1.0
 """Between two reports of what may change all the time, and between two rounds that somebody asks for."""
@@ -35,6 +37,9 @@ SPREAD_SECONDS: Final = 0.2
 just begun, as a task that fills the host, is counted already."""
 
 SILENT_HINT: Final = "start Ollama there, or set OLLAMA_URL; tasks that need a model wait in their queues meanwhile"
+
+HANGING_HINT: Final = "it accepts connections and does not answer: see whether it hangs"
+"""Its tasks find that out by their timeouts."""
 
 
 class Reporter:
@@ -108,6 +113,8 @@ class Reporter:
         if answers != self._answers:
             self._answers = answers
             self._tell_answers(answers=answers)
+        if answers:
+            await self._look_at_memory()
         self._tell_all()
 
     def reports(self) -> Iterator[Report]:
@@ -139,7 +146,8 @@ class Reporter:
             log.info("model_server.answers", url=self._pool.safe_url)
         else:
             tell = log.warning if self._needs_model else log.info
-            tell("model_server.silent", url=self._pool.safe_url, hint=SILENT_HINT)
+            hangs = any(server.vitals.accepts for server in self._pool.servers)
+            tell("model_server.silent", url=self._pool.safe_url, hint=HANGING_HINT if hangs else SILENT_HINT)
 
     async def _server_answers(self) -> bool:
         try:
@@ -147,6 +155,11 @@ class Reporter:
                 return await self._pool.health_check()
         except TimeoutError:
             return False
+
+    async def _look_at_memory(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HEALTH_SECONDS):
+                await asyncio.gather(*(server.look_at_memory() for server in self._pool.servers))
 
     def _all_written(self) -> Iterator[tuple[str, Written | None]]:
         """Yield each report with the name of the agent or host that it comes from."""

@@ -26,6 +26,7 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         "unrouted": work_checks.check_unrouted,
         "dead-letters": work_checks.check_dead_letters,
         "consumers": consumer_checks.check_consumers,
+        "names": consumer_checks.check_names,
         "progress": work_checks.check_progress,
         "clock": work_checks.check_clock,
         "model-server": model_checks.check_model_server,

@@ -1,5 +1,6 @@
 """Whether somebody works on what waits: consumers at the broker, and what hosts tell where there is none. Pure."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -27,20 +28,47 @@ def check_consumers(facts: Facts) -> Iterator[Finding]:
     infos = [info for info in found if info is not None]
     if not infos:
         return
-    idle = [info for info in infos if not info.consumers]
+    idle = sorted((info for info in infos if not info.consumers), key=lambda info: -info.ready)
     findings = [*_alone(facts, idle), *_paused(facts, idle), *_shut(facts, idle)]
     yield from findings or [ok("consumers", f"task queues that nobody attends to: none of {len(infos)}")]
+
+
+def check_names(facts: Facts) -> Iterator[Finding]:
+    """Judge whether each process has a name of its own: by the queues in which hosts hear what is said to all."""
+    if facts.broker.management is None:
+        return
+    ears = facts.settings.topology.listener_queue("control", "")
+    queues = {row["queue"] for row in facts.broker.management.consumers if row["queue"].startswith(ears)}
+    # The name of the queue ends with a mark of the process.
+    processes = Counter(queue.removeprefix(ears).rpartition("-")[0] for queue in queues)
+    twins = [f"{host} ({count} processes)" for host, count in sorted(processes.items()) if count > 1]
+    if twins:
+        yield warning(
+            "names",
+            f"processes share a name: {named(twins)}",
+            "give each its own SUTAZAI_HOST_NAME: their reports are told as those of one, and all obey an order to one",
+        )
+    elif processes:
+        yield ok("names", f"hosts that are connected, each with a name of its own: {len(processes)}")
 
 
 def _alone(facts: Facts, idle: Sequence[QueueInfo]) -> Iterator[Finding]:
     attended = _reported(facts) | _hearing(facts)
     alone = [info for info in idle if info.name not in attended]
     waiting = [f"{info.name} ({info.ready} wait)" for info in alone if info.ready]
-    remedy = f"start them with `sutazai run`; if they run, a pause or an open breaker is why: see {_model_check(facts)}"
+    remedy = f"start them with `sutazai run`{_doubt(facts, alone)}"
     if waiting:
         yield broken("consumers", f"nobody consumes {named(waiting)}", remedy)
     elif alone:
+        remedy += "; delete the queues of agents that are retired"
         yield warning("consumers", f"nobody consumes {named(info.name for info in alone)}", remedy)
+
+
+def _doubt(facts: Facts, alone: Sequence[QueueInfo]) -> str:
+    """Return why nobody consumes though a host runs, unless RabbitMQ tells that no host listens for these agents."""
+    if facts.broker.management and _listening(facts).isdisjoint(info.name for info in alone):
+        return ""
+    return f"; if they run, a pause or an open breaker is why: see {_model_check(facts)}"
 
 
 def _paused(facts: Facts, idle: Sequence[QueueInfo]) -> Iterator[Finding]:
@@ -90,11 +118,16 @@ def _reasons(facts: Facts) -> dict[str, str]:
 
 def _hearing(facts: Facts) -> set[str]:
     """Return the task queues of hosts that hear of arrivals."""
+    return _with_ear(facts, "arrivals", facts.settings.topology.tasks)
+
+
+def _listening(facts: Facts) -> set[str]:
+    """Return the task queues of hosts that hear what is said to their agents."""
+    return _with_ear(facts, "control", facts.settings.topology.control)
+
+
+def _with_ear(facts: Facts, purpose: str, exchange: str) -> set[str]:
     topology = facts.settings.topology
     bindings = facts.broker.management.bindings if facts.broker.management else frozenset()
-    ears = topology.listener_queue("arrivals", "")
-    return {
-        topology.task_queue(key)
-        for exchange, queue, key in bindings
-        if exchange == topology.tasks and queue.startswith(ears)
-    }
+    ears = topology.listener_queue(purpose, "")
+    return {topology.task_queue(key) for place, queue, key in bindings if place == exchange and queue.startswith(ears)}

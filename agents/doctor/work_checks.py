@@ -7,7 +7,7 @@ from typing import Final
 from agents.core.settings import SettingsError
 from agents.doctor.facts import CheckedAgent, Facts, Row
 from agents.doctor.finding import Finding, broken, ok, warning
-from agents.doctor.topology_checks import named
+from agents.doctor.topology_checks import NAMED, named
 
 PREFETCH_PER_SLOT: Final = 10
 """A consumer that holds this many tasks for each slot keeps them from other hosts, and from the breaker's pause."""
@@ -104,10 +104,11 @@ def check_dead_letters(facts: Facts) -> Iterator[Finding]:
         return
     found = {agent: count for agent, count in letters.items() if count}
     if found:
+        chosen = "".join(f" --agent {agent}" for agent in found) if len(found) <= NAMED else ""
         yield warning(
             "dead-letters",
             f"given up: {named(f'{count} of {agent}' for agent, count in found.items())}",
-            f"`sutazai dlq list --agent {next(iter(found))}` says why; replay or purge them there",
+            f"`sutazai dlq list{chosen}` says why; replay or purge them there",
         )
     else:
         yield ok("dead-letters", "no dead letters")

@@ -15,6 +15,7 @@ from agents.exporter.queue_metrics import QueueMetrics
 from agents.exporter.task_metrics import TaskMetrics
 from agents.fleet.fleet import SILENT_INTERVALS, Fleet
 from agents.fleet.queues import QueueWatch
+from bus.alarm import feel_pulse, is_in_alarm
 from bus.broker import LinkState
 from bus.client import Client
 from bus.control import LOG_DAYS, crews_since
@@ -60,6 +61,9 @@ class Exporter:
         self._connected = Gauge(
             "sutazai_exporter_connected", "1 while the exporter hears the broker.", registry=self._registry
         )
+        self._alarm = Gauge(
+            "sutazai_broker_alarm", "1 while RabbitMQ is in an alarm of memory or disk.", registry=self._registry
+        )
         self._registry.register(QueueMetrics(self._queues))
         self._stack = AsyncExitStack()
         self._ears: list[asyncio.Task[None]] = []
@@ -96,6 +100,15 @@ class Exporter:
             return None
         return "the connection to RabbitMQ is lost; it comes back"
 
+    @property
+    def is_in_alarm(self) -> bool:
+        """Whether RabbitMQ takes no messages, as far as it is known since the last `feel_pulse`."""
+        return is_in_alarm(self._client.broker)
+
+    def feel_pulse(self) -> None:
+        """Find out, without waiting, whether RabbitMQ is in an alarm; the exporter publishes nothing else."""
+        feel_pulse(self._client.broker, self._client.topology)
+
     async def until(self, stop: asyncio.Event) -> None:
         """Wait for `stop`.
 
@@ -115,11 +128,13 @@ class Exporter:
 
         They are written in a thread: those of a hundred hosts take a second, in which the fleet must be heard.
         """
+        self.feel_pulse()
         if self.connected:
             await self._queues.look(self._labels.agents)
         if not self.connected:  # or no more, after the look
             self._queues.forget()
         self._connected.set(self.connected)
+        self._alarm.set(self.is_in_alarm)
         fleet = FleetMetrics(self._fleet.copy(), self._labels)
         return await asyncio.to_thread(lambda: generate_latest(self._registry) + generate_latest(fleet))
 

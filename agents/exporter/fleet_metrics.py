@@ -74,8 +74,12 @@ class FleetMetrics(Collector):
         found = [(self._server_labels(hosts, told.report), told) for told in self._fleet.latest(BreakerReport)]
         states = _states(((where, told.report.state) for where, told in found), CircuitState)
         yield gauge("sutazai_breaker_state", "1 in the state that a breaker is in.", (*_SERVER, "state"), states)
+        failing = [(where, float(told.report.reason is not None)) for where, told in found]
+        told = "1 while the last request of a host to a model server was not answered."
+        yield gauge("sutazai_server_failing", told, _SERVER, failing)
         trips = [(where, told.totals[0]) for where, told in found]
-        yield counter("sutazai_breaker_trips_total", "How often a breaker has opened.", _SERVER, trips)
+        told = "How often a breaker has opened, after each failed probe once more."
+        yield counter("sutazai_breaker_trips_total", told, _SERVER, trips)
 
     def _pools(self, hosts: BoundedNames) -> Iterator[Metric]:
         found = list(self._fleet.latest(PoolReport))

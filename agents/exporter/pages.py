@@ -8,6 +8,7 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from agents.core.pages.answer import Answer, Page, sentence
 from agents.exporter.exporter import Exporter
+from bus.alarm import ALARM
 
 PATIENCE_SECONDS: Final = 9.0
 """Prometheus gives a scrape up after ten by default."""
@@ -20,8 +21,11 @@ def pages_of(exporter: Exporter) -> Mapping[str, Page]:
         return metrics_page(await exporter.page())
 
     async def health() -> Answer:
-        trouble = exporter.trouble
-        return sentence("ok") if trouble is None else sentence(trouble, HTTPStatus.SERVICE_UNAVAILABLE)
+        exporter.feel_pulse()
+        if exporter.trouble is not None:
+            return sentence(exporter.trouble, HTTPStatus.SERVICE_UNAVAILABLE)
+        # It hears what there is to hear, and no start of an exporter ends an alarm.
+        return sentence(f"ok; {ALARM}" if exporter.is_in_alarm else "ok")
 
     return {"/metrics": metrics, "/healthz": health}
 

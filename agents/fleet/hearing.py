@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator, Collection
 from typing import Final
 
 from agents.fleet.fleet import Fleet
+from bus.alarm import ALARM, is_in_alarm
 from bus.client import Client
+from bus.errors import PublishTimeout
 from bus.live_hosts import live_hosts
-from schemas import Report
+from schemas import HostReport, Report
 
 PATIENCE_SECONDS: Final = 1.5
 """A host answers within 1.2 s: it does so once a second at most, and not at the same moment as all others."""
@@ -21,6 +23,9 @@ async def hear(client: Client, fleet: Fleet, wanted: Collection[str]) -> None:
     """Ask the hosts that are wanted, all where none is, and note what they tell within `PATIENCE_SECONDS`.
 
     Returns earlier, soon after all have told everything, where it can be known who they are.
+
+    Raises:
+        PublishTimeout: none of them has, since the broker is in an alarm and takes neither the question nor answers.
     """
     async with client.reports() as reports:
         with contextlib.suppress(TimeoutError):
@@ -29,6 +34,8 @@ async def hear(client: Client, fleet: Fleet, wanted: Collection[str]) -> None:
                 await _collect(reports, fleet, wanted, awaited)
             async with asyncio.timeout(NAMESAKE_SECONDS):
                 await _collect(reports, fleet, wanted, ())
+        if is_in_alarm(client.broker) and not fleet.reports(HostReport):
+            raise PublishTimeout(f"no host can answer: {ALARM}")
 
 
 async def _collect(

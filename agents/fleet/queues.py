@@ -65,7 +65,7 @@ class QueueWatch:
                 return
             try:
                 async with asyncio.timeout(self._look_seconds):
-                    self.figures = await self._counted(agents)
+                    self.figures = await count_queues(self._broker, self._topology, agents)
                 self._are_old = False
             except (BusError, TimeoutError) as error:
                 log.warning("fleet.queues_unknown", reason=str(error) or "the broker did not answer in time")
@@ -78,15 +78,20 @@ class QueueWatch:
         self.figures = QueueFigures()
         self._until = float("-inf")
 
-    async def _counted(self, agents: Iterable[str]) -> QueueFigures:
-        topology = self._topology
-        tasks = {agent: topology.task_queue(agent) for agent in agents}
-        ready = await queue_infos(self._broker, [topology.unrouted, *tasks.values()])
-        dead = {agent: topology.dead_queue(agent) for agent, queue in tasks.items() if queue in ready}
-        letters = await queue_infos(self._broker, list(dead.values()))
-        unrouted = ready.get(topology.unrouted)
-        found = {agent: _figures(ready[tasks[agent]], letters.get(queue)) for agent, queue in dead.items()}
-        return QueueFigures(found, None if unrouted is None else unrouted.ready)
+
+async def count_queues(broker: Broker, topology: Topology, agents: Iterable[str]) -> QueueFigures:
+    """Return what lies in the queues of those agents that have one, and unrouted.
+
+    Raises:
+        BusError: the broker does not tell.
+    """
+    tasks = {agent: topology.task_queue(agent) for agent in agents}
+    ready = await queue_infos(broker, [topology.unrouted, *tasks.values()])
+    dead = {agent: topology.dead_queue(agent) for agent, queue in tasks.items() if queue in ready}
+    letters = await queue_infos(broker, list(dead.values()))
+    unrouted = ready.get(topology.unrouted)
+    found = {agent: _figures(ready[tasks[agent]], letters.get(queue)) for agent, queue in dead.items()}
+    return QueueFigures(found, None if unrouted is None else unrouted.ready)
 
 
 def _figures(tasks: QueueInfo, dead: QueueInfo | None) -> AgentQueues:

@@ -17,10 +17,15 @@ SILENT: Final = "silent"
 MIXED: Final = "mixed"
 """The state of an agent that does different things on different hosts."""
 
+NO_HOST: Final = "no host"
+"""The state of an agent that nobody reports of and nobody consumes for, though its queues hold something."""
+
 
 @dataclass(frozen=True, slots=True)
 class AgentRow:
-    """One agent. `reports` are the last of each of its hosts, `states` the state on each of those.
+    """One agent. `reports` are the last of each of its hosts, none where it has no host; `states` those on each.
+
+    What silent hosts have done counts, and what they had in hand does not: somebody else does it.
 
     `queues` None means that the broker has not been asked yet, or does not answer.
     """
@@ -32,21 +37,28 @@ class AgentRow:
 
     @property
     def state(self) -> str:
-        """What it does on all of its hosts, or `mixed`; it consumes where one of them may and the others are full."""
-        found = set(self.states)
+        """What it does on all hosts that live, or `mixed`; it consumes where one of them may and the rest are full."""
+        found = set(self.states) - {SILENT}
+        if not found:
+            return SILENT if self.states else NO_HOST
         if found == {ConsumerState.CONSUMING, ConsumerState.FULL}:
             return ConsumerState.CONSUMING
-        return self.states[0] if len(found) == 1 else MIXED
+        return found.pop() if len(found) == 1 else MIXED
+
+    @property
+    def living(self) -> list[AgentReport]:
+        """The reports of hosts that are not silent."""
+        return [report for report, state in zip(self.reports, self.states, strict=True) if state != SILENT]
 
     @property
     def running(self) -> int:
         """Handlers at work."""
-        return sum(report.running for report in self.reports)
+        return sum(report.running for report in self.living)
 
     @property
     def held(self) -> int:
         """Tasks in hand, unsettled."""
-        return sum(report.held for report in self.reports)
+        return sum(report.held for report in self.living)
 
     @property
     def ready(self) -> int | None:
@@ -101,21 +113,29 @@ class AgentRow:
         last = max((report.last_delivery for report in self.reports if report.last_delivery), default=None)
         came = f"last task {moment_text(last)}" if last else ""
         asks = f"model {self.models}" if self.models else ""
-        facts = (*told, asks, came, other_endings(self.reports))
+        nowhere = "" if self.reports else "no host has it: start one with `sutazai run`"
+        facts = (*told, nowhere, asks, came, other_endings(self.reports))
         return f"{self.name}: {'; '.join(fact for fact in facts if fact)}"
 
 
 def agent_rows(
     reports: Iterable[AgentReport], queues: Mapping[str, AgentQueues], silent: Collection[str]
 ) -> list[AgentRow]:
-    """Return a row for each agent, by name; `silent` are the hosts of which nothing has been heard for long."""
-    found: dict[str, list[AgentReport]] = {}
+    """Return a row for each agent, by name; `silent` are the hosts of which nothing has been heard for long.
+
+    One of which no host tells has a row while its queues hold something and nobody consumes.
+    """
+    found: dict[str, list[AgentReport]] = {name: [] for name, held in queues.items() if _lies_unserved(held)}
     for report in reports:
         found.setdefault(report.agent, []).append(report)
     return [
         AgentRow(name, tuple(of_it), tuple(_state(report, silent) for report in of_it), queues.get(name))
         for name, of_it in sorted(found.items())
     ]
+
+
+def _lies_unserved(queues: AgentQueues) -> bool:
+    return not queues.consumers and bool(queues.ready or queues.dead)
 
 
 def _state(report: AgentReport, silent: Collection[str]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agents.core.circuit_breaker import CircuitState
-from agents.top.agent_rows import AgentRow
+from agents.top.agent_rows import NO_HOST, AgentRow
 from agents.top.figures import span_text
 from agents.top.host_rows import HostRow
 from agents.top.server_rows import ServerRow
@@ -14,7 +14,11 @@ from agents.top.tone import SIGNS, Tone
 from bus.broker import ConsumerState, LinkState
 
 NAMED: Final = 3
-"""Agents of one host that have lost their consumers and are named; of more, the number is told."""
+"""Agents that one line names; of more, the number is told."""
+
+LINK_LOST: Final = "connection to RabbitMQ lost"
+
+BROKER_ALARM: Final = "RabbitMQ is in an alarm (memory or disk)"
 
 _SINCE: Final = re.compile(r"^failing since [-0-9]+ [:0-9]+ UTC: ")
 """What a breaker's reason begins with; in an alarm the fault itself must come first, as its end may be cut."""
@@ -31,18 +35,25 @@ class Link:
     for_seconds: float = 0.0
     was_away: float | None = None
 
+    @property
+    def is_well(self) -> bool:
+        """Whether it is up, and not only since a moment ago."""
+        return self.state is LinkState.CONNECTED and self.was_away is None
+
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
     """One thing that is wrong, or was until a moment ago. `what` stays the same while it lasts, `more` does not.
 
     `is_reported`: a host's report tells of it, as of a breaker that opens; else only this viewer can know.
+    `ends`: it is no alarm but the news of how another one, of which that is the `what`, has ended.
     """
 
     tone: Tone
     what: str
     more: str = ""
     is_reported: bool = False
+    ends: str | None = None
 
     def __str__(self) -> str:
         return f"{SIGNS[self.tone]} {self.what}{self.more}"
@@ -60,6 +71,26 @@ def nobody_answers() -> Alarm:
     """Return the alarm of a fleet without a host."""
     remedy = ": start one with `sutazai run`, or check the broker's address and the prefix"
     return Alarm(Tone.WARN, "no host has answered", remedy)
+
+
+def unserved(agents: Iterable[AgentRow]) -> list[Alarm]:
+    """Return the alarm of tasks that wait for agents which no host has."""
+    waiting = {row.name: row.ready for row in agents if row.state == NO_HOST and row.ready}
+    if not waiting:
+        return []
+    more = f": {sum(waiting.values())} for {named(list(waiting))}: start one with `sutazai run`"
+    return [Alarm(Tone.BAD, "tasks wait and no host takes them", more)]
+
+
+def gone(hosts: Iterable[str], after: float) -> list[Alarm]:
+    """Return the news of hosts that are forgotten, as they were silent for `after` seconds."""
+    more = f" has told nothing for {span_text(after)} and is forgotten"
+    return [Alarm(Tone.WARN, f"host gone: {host}", more, ends=_silent(host)) for host in hosts]
+
+
+def named(agents: Sequence[str]) -> str:
+    """Return a few agents by name, and more by number."""
+    return ", ".join(agents) if len(agents) <= NAMED else f"{len(agents)} agents"
 
 
 def namesakes(processes: Mapping[str, int]) -> list[Alarm]:
@@ -84,12 +115,14 @@ def not_shown(why: str) -> Alarm:
 
 def _of_link(link: Link) -> Iterator[Alarm]:
     if link.state in (LinkState.CONNECTING, LinkState.CLOSED):
-        more = f" {span_text(link.for_seconds)} ago, and tried again: all below is as it was then"
-        yield Alarm(Tone.BAD, "connection to RabbitMQ lost", more)
+        more = f" {span_text(link.for_seconds)} ago, and tried again: all below is as it was then; does RabbitMQ run?"
+        yield Alarm(Tone.BAD, LINK_LOST, more)
     elif link.was_away is not None:
-        yield Alarm(Tone.WARN, "connection to RabbitMQ is back", f" after {span_text(link.was_away)}")
+        more = f" after {span_text(link.was_away)}"
+        yield Alarm(Tone.WARN, "connection to RabbitMQ is back", more, ends=LINK_LOST)
     if link.state is LinkState.BLOCKED:
-        yield Alarm(Tone.WARN, "RabbitMQ takes no publishes", ": it has a memory or disk alarm")
+        more = ": nothing is published, results neither; free it"
+        yield Alarm(Tone.BAD, BROKER_ALARM, more)
 
 
 def _of_servers(servers: Iterable[ServerRow]) -> Iterator[Alarm]:
@@ -116,15 +149,19 @@ def _troubled(servers: Iterable[ServerRow]) -> Mapping[tuple[str, str, str], lis
 def _of_hosts(hosts: Iterable[HostRow]) -> Iterator[Alarm]:
     for row in hosts:
         if row.is_silent:
-            yield Alarm(Tone.BAD, f"host silent: {row.name}", f" has told nothing for {span_text(row.age)}")
+            more = f" has told nothing for {span_text(row.age)}: see whether it runs"
+            yield Alarm(Tone.BAD, _silent(row.name), more)
         elif trouble := row.troubled_links:
             yield Alarm(Tone.WARN, f"host {row.name}: {', '.join(trouble)}", is_reported=True)
 
 
+def _silent(host: str) -> str:
+    return f"host silent: {host}"
+
+
 def _of_agents(agents: Iterable[AgentRow]) -> Iterator[Alarm]:
     for host, names in _lost_by_host(agents).items():
-        who = ", ".join(names) if len(names) <= NAMED else f"{len(names)} agents"
-        yield Alarm(Tone.BAD, f"consumer lost: {who} on {host}", is_reported=True)
+        yield Alarm(Tone.BAD, f"consumer lost: {named(names)} on {host}", is_reported=True)
 
 
 def _lost_by_host(agents: Iterable[AgentRow]) -> Mapping[str, list[str]]:

@@ -17,21 +17,19 @@ from agents.cli.shown_task import no_trace, shown
 from agents.cli.task_life import life_of
 from agents.core.exit_codes import ExitCode
 from agents.top.agent_rows import AgentRow
-from agents.top.alarms import Alarm
+from agents.top.alarm_lines import alarm_lines
 from agents.top.columns import AGENTS, HOSTS, RESULTS, SERVERS
 from agents.top.host_rows import HostRow
 from agents.top.letters import Letters
-from agents.top.order import Order
+from agents.top.obedience import Order, carried_out
+from agents.top.order import Order as Sorting
 from agents.top.pane import Pane
 from agents.top.result_rows import ResultRow
 from agents.top.screens import Question, Window, help_lines
 from agents.top.server_rows import ServerRow
-from agents.top.tone import Tone
 from agents.top.view import View
 from agents.top.watch import Watch
 from bus.errors import BusError
-from bus.orders import say
-from schemas import Order as Word
 from schemas import PauseAgents, ResumeAgents
 
 DRAW_SECONDS: Final = 0.25
@@ -42,6 +40,12 @@ WIDE, HIGH = 140, 30
 
 ALARM_LINES: Final = 3
 """What is wrong beyond that is counted, where lines are few."""
+
+ROOMY: Final = 20
+"""Lines from which on so many alarms may have a second one."""
+
+HEADER_PADDING: Final = 1
+"""Cells at each side, as in top.tcss."""
 
 REASON: Final = "by sutazai top"
 
@@ -77,7 +81,7 @@ class TopApp(App[None]):
         super().__init__()
         self._watch = watch
         self._drawn: tuple[int, int] | None = None
-        self._order = Order()
+        self._order = Sorting()
         self._current = 0
         self._agents = Pane[AgentRow]("Agents", "agents", AGENTS, lambda row: row.name)
         self._servers = Pane[ServerRow]("Model servers", "servers", SERVERS, lambda row: row.key)
@@ -175,12 +179,12 @@ class TopApp(App[None]):
     async def action_pause(self) -> None:
         """Ask, and pause the chosen agent."""
         if row := self._agents.row:
-            await self._ask_for("Pause", PauseAgents(agent=row.name, reason=REASON))
+            await self._ask_for("Pause", row, PauseAgents(agent=row.name, reason=REASON))
 
     async def action_resume(self) -> None:
         """Ask, and resume the chosen agent."""
         if row := self._agents.row:
-            await self._ask_for("Resume", ResumeAgents(agent=row.name))
+            await self._ask_for("Resume", row, ResumeAgents(agent=row.name))
 
     async def action_letters(self) -> None:
         """Show the dead letters of the chosen agent."""
@@ -220,21 +224,22 @@ class TopApp(App[None]):
         self._draw()
         self.refresh_bindings()
 
-    async def _ask_for(self, doing: str, word: Word) -> None:
+    async def _ask_for(self, doing: str, row: AgentRow, order: Order) -> None:
         def answer(is_agreed: bool | None) -> None:
             if is_agreed:
-                self.run_worker(self._say(doing, word), name=doing)
+                self.run_worker(self._carry_out(row, order), name=doing)
 
-        whom = "" if not isinstance(word, PauseAgents | ResumeAgents) else word.agent
-        await self.push_screen(Question(f"{doing} {whom} on all hosts?"), answer)
+        await self.push_screen(Question(f"{doing} {row.name} on all hosts?"), answer)
 
-    async def _say(self, doing: str, word: Word) -> None:
+    async def _carry_out(self, row: AgentRow, order: Order) -> None:
+        hosts = {report.host for report in row.living}
         try:
-            await say(self._watch.client.broker, self._watch.client.topology, word)
+            outcome = await carried_out(self._watch.client, order, row.name, hosts)
         except BusError as error:
             self.notify(str(error), severity="error", markup=False)
         else:
-            self.notify(f"{doing}: all hosts are told", markup=False)
+            is_done = outcome.obeyed and not outcome.silent
+            self.notify(str(outcome), severity="information" if is_done else "warning", markup=False)
 
     def _draw_news(self) -> None:
         state = (self._watch.news, int(datetime.now(UTC).timestamp()))
@@ -249,10 +254,11 @@ class TopApp(App[None]):
         self._servers.show(view.servers)
         self._hosts.show(view.hosts)
         self._results.show(self._watch.results)
-        self._header.update(_header(self._watch, view))
+        self._header.update(_header(self._watch, view, self.size.width - 2 * HEADER_PADDING))
         self._alarms.display = bool(view.alarms)
         most = 2 * ALARM_LINES if self.has_class("wide") else ALARM_LINES
-        self._alarms.update(_alarm_lines(view.alarms, most, self.size.width))
+        spare = ALARM_LINES if self.size.height >= ROOMY else 0
+        self._alarms.update(alarm_lines(view.alarms, self.size.width, most=most, spare=spare))
         self._tabs.update(self._tab_line())
 
     def _tab_line(self) -> Text:
@@ -263,20 +269,6 @@ class TopApp(App[None]):
         return line
 
 
-def _header(watch: Watch, view: View) -> Text:
+def _header(watch: Watch, view: View, width: int) -> Text:
     heard = "nothing heard yet" if watch.heard_at is None else f"last report {watch.heard_at:%H:%M:%S}Z"
-    return Text.assemble(("sutazai top", "bold"), f"  {heard}  {plain(watch.broker)}\n{view.totals}")
-
-
-def _alarm_lines(alarms: tuple[Alarm, ...], most: int, width: int) -> Text:
-    shown_here = alarms if len(alarms) <= most else alarms[: most - 1]
-    lines = [
-        Text(
-            plain(str(alarm)).ljust(width),
-            style="bold white on #a4262c" if alarm.tone is Tone.BAD else "bold black on #fabd2f",
-        )
-        for alarm in shown_here
-    ]
-    if len(shown_here) < len(alarms):
-        lines.append(Text(f"  and {len(alarms) - len(shown_here)} more", style="bold"))
-    return Text("\n").join(lines)
+    return Text.assemble(("sutazai top", "bold"), f"  {heard}  {plain(watch.broker)}\n{view.totals.within(width)}")

@@ -8,7 +8,7 @@ from agents.cli.shown_results import cost_of
 from agents.cli.since import moment_text
 from agents.core.circuit_breaker import CircuitState
 from agents.core.host_stage import HostStage
-from agents.top.alarms import Alarm
+from agents.top.alarms import BROKER_ALARM, LINK_LOST, Alarm, named
 from agents.top.result_rows import ResultRow
 from bus.broker import ConsumerState
 from schemas import AgentReport, BreakerReport, HostReport, Report, TaskResult
@@ -19,7 +19,12 @@ _TAKING: Final = (ConsumerState.CONSUMING, ConsumerState.FULL)
 
 _WELL: Final = {"consuming": "consuming", "full": "consuming", "closed": "closed"}
 
+_OUTAGES: Final = {BROKER_ALARM, LINK_LOST}
+
 Key = tuple[str, str, str]
+
+Turn = tuple[str, str, str, str]
+"""A host, what its agent did before, what it does now, and why, if that is told."""
 
 
 class Changes:
@@ -28,18 +33,25 @@ class Changes:
     def __init__(self) -> None:
         self._states: dict[Key, str] = {}
         self._alarms: dict[str, Alarm] = {}
+        self._turns: dict[Turn, list[str]] = {}
 
     def of(self, what: Report | TaskResult) -> Iterator[str]:
-        """Yield a line for what is new in a report, and for each result."""
+        """Yield a line for what is new in a report, and for each result; what is new of agents is gathered."""
         match what:
             case TaskResult():
-                yield _line(what, "result", _result(what))
+                yield _line("result", _result(what))
             case BreakerReport():
                 yield from self._breaker(what)
             case AgentReport():
-                yield from self._agent(what)
+                self._gather(what)
             case HostReport():
                 yield from self._host(what)
+
+    def of_agents(self) -> Iterator[str]:
+        """Yield a line for each thing that agents have begun to do since the call before: many may for one cause."""
+        turns, self._turns = self._turns, {}
+        for (host, old, state, why), agents in turns.items():
+            yield _line("agent", f"{named(agents)} ({host}) {old} -> {state}{why}")
 
     def keep(self, hosts: Container[str]) -> None:
         """Drop the states of all other hosts and their agents: one that comes again is new."""
@@ -47,37 +59,44 @@ class Changes:
             del self._states[key]
 
     def of_alarms(self, alarms: Iterable[Alarm]) -> Iterator[str]:
-        """Yield a line for each alarm that no report tells of, when it begins and when it is over."""
+        """Yield a line for each alarm that no report tells of, when it begins and when it is over, and for each news.
+
+        An alarm of whose end there is news is not told to be over. Nor is one while the broker is away, or has just
+        come back: it may only be unknown.
+        """
         found = {alarm.what: alarm for alarm in alarms if not alarm.is_reported}
-        for what, alarm in found.items():
+        ended = {alarm.ends for alarm in found.values()}
+        before = {what: alarm for what, alarm in self._alarms.items() if alarm.ends is None and what not in ended}
+        told, self._alarms = self._alarms, before | found if _OUTAGES & (found.keys() | ended) else found
+        for what in before:
             if what not in self._alarms:
-                yield timed(moment_text(now()), "alarm", f"{what}{alarm.more}")
-        for what in self._alarms.keys() - found.keys():
-            yield timed(moment_text(now()), "over", what)
-        self._alarms = found
+                yield _line("over", what)
+        for what, alarm in found.items():
+            if what not in told:
+                yield _line("alarm" if alarm.ends is None else "news", f"{what}{alarm.more}")
 
     def _breaker(self, report: BreakerReport) -> Iterator[str]:
         key = ("breaker", report.host, report.server)
         old = self._turned(key, report.state, CircuitState.CLOSED, report.old)
         if old is not None:
             why = f": {report.reason}" if report.reason and report.state != CircuitState.CLOSED else ""
-            yield _line(report, "breaker", f"{report.server} ({report.host}) {old} -> {report.state}{why}")
+            yield _line("breaker", f"{report.server} ({report.host}) {old} -> {report.state}{why}")
 
-    def _agent(self, report: AgentReport) -> Iterator[str]:
+    def _gather(self, report: AgentReport) -> None:
         state = ConsumerState.CONSUMING if report.consumer in _TAKING else report.consumer
         old = self._turned(("agent", report.host, report.agent), state, ConsumerState.CONSUMING)
         if old is not None and not self._goes(report.host):
             why = f": {report.reason}" if report.reason else ""
-            yield _line(report, "agent", f"{report.agent} ({report.host}) {old} -> {state}{why}")
+            self._turns.setdefault((report.host, old, state, why), []).append(report.agent)
 
     def _host(self, report: HostReport) -> Iterator[str]:
         key = ("host", report.host, "")
         before, self._states[key] = self._states.get(key), report.state
         if before is None or (before == HostStage.CLOSING and report.state != before):
-            yield _line(report, "host", f"{report.host} has come: {report.version}, agents: {len(report.agents)}")
+            yield _line("host", f"{report.host} has come: {report.version}, agents: {len(report.agents)}")
         elif before != report.state:
             gone = ": it is gone" if report.state == HostStage.CLOSING else ""
-            yield _line(report, "host", f"{report.host} {before} -> {report.state}{gone}")
+            yield _line("host", f"{report.host} {before} -> {report.state}{gone}")
 
     def _goes(self, host: str) -> bool:
         # Of a host that stops, its own line tells; those of all its agents would say the same.
@@ -95,8 +114,9 @@ def timed(moment: str, kind: str, told: str) -> str:
     return plain(f"{moment}  {kind:<7}  {told}")
 
 
-def _line(what: Report | TaskResult, kind: str, told: str) -> str:
-    return timed(moment_text(what.timestamp), kind, told)
+def _line(kind: str, told: str) -> str:
+    # The moment of hearing: after an outage, those of the reports themselves would run backwards.
+    return timed(moment_text(now()), kind, told)
 
 
 def _result(result: TaskResult) -> str:

@@ -111,7 +111,7 @@ AGENTS: Final[Sequence[Column[AgentRow]]] = (
     Column("RETRY", 5, lambda row: count_text(row.retries), rank=4, tone=lambda row: _dim(row.retries)),
     Column("P95", 5, lambda row: span_text(row.p95), rank=3),
     Column("MODEL", 12, lambda row: row.models or NONE, rank=6, share=1, is_figure=False),
-    Column("HOSTS", 5, lambda row: str(len(row.reports)), rank=5),
+    Column("HOSTS", 5, lambda row: str(len(row.living)), rank=5),
 )
 
 SERVERS: Final[Sequence[Column[ServerRow]]] = (

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from agents.top.agent_rows import SILENT
-from agents.top.figures import bytes_text
+from agents.top.figures import NONE, bytes_text
 from bus.broker import LinkState
 from schemas import HostReport
 
@@ -45,9 +45,11 @@ class HostRow:
 
     @property
     def links(self) -> str:
-        """Its connections to the broker, in one word where all are the same."""
+        """Its connections to the broker, in one word where all are the same; not known of a silent one."""
+        if self.is_silent:
+            return NONE
         states = dict.fromkeys(self.report.links.values())
-        return next(iter(states)) if len(states) == 1 else ", ".join(self.troubled_links) or "-"
+        return next(iter(states)) if len(states) == 1 else ", ".join(self.troubled_links) or NONE
 
     @property
     def troubled_links(self) -> list[str]:

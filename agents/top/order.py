@@ -31,7 +31,7 @@ class Sort(StrEnum):
 
 
 _KEYS: Final[dict[Sort, Callable[[AgentRow], tuple[float, ...] | str]]] = {
-    Sort.BUSY: lambda row: (-row.running, -(row.ready or 0), -row.held),
+    Sort.BUSY: lambda row: (-row.running, -(row.ready or 0), -row.held, not row.living),
     Sort.NAME: lambda row: row.name,
     Sort.STATE: lambda row: row.state,
     Sort.READY: lambda row: (-(row.ready or 0),),

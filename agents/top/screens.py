@@ -33,6 +33,7 @@ tok/s    above: of all servers, over the last minute
 TOK/S    of one request at a time, over the last ten answers
 WRITTEN  tokens a second of all requests, over five minutes
 PROBE    time until a broken model server is tried again
+h a unr  above, where it is narrow: hosts, agents, unrouted
 ● well   ! look   ✗ wrong   ○ neither"""
 
 

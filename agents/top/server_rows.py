@@ -1,12 +1,13 @@
 """Model servers as rows: one for each host that asks it, as each has a breaker of its own. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
 from agents.core.circuit_breaker import CircuitState
 from agents.fleet.fleet import Fleet, Told
-from agents.top.figures import span_text
+from agents.top.agent_rows import SILENT
+from agents.top.figures import NONE, span_text
 from agents.top.speeds import Speeds
 from schemas import BreakerReport, PoolReport
 
@@ -16,7 +17,7 @@ UNKNOWN: Final = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class ServerRow:
-    """A model server as one host knows it. `probe_in` is in seconds; None where no probe is due.
+    """A model server as one host knows it, `silent` with that host. `probe_in` is in seconds; None: no probe is due.
 
     `history` are tokens per second, oldest first; `now` the same over the last minute.
     """
@@ -45,7 +46,9 @@ class ServerRow:
 
     @property
     def slots(self) -> str:
-        """Requests at work, of those that may be."""
+        """Requests at work, of those that may be; not known of a silent host."""
+        if self.state == SILENT:
+            return NONE
         return f"{self.pool.active}/{self.pool.slots}"
 
     @property
@@ -74,13 +77,24 @@ class ServerRow:
         return f"{self.name}: {'; '.join(part for part in told if part) or 'nothing loaded'}"
 
 
-def server_rows(fleet: Fleet, speeds: Speeds, clock: Callable[[], float]) -> list[ServerRow]:
+def server_rows(
+    fleet: Fleet, speeds: Speeds, clock: Callable[[], float], silent: Collection[str] = ()
+) -> list[ServerRow]:
     """Return a row for each pair of host and model server, in the order in which they were first heard of."""
-    return [_row(told.report, fleet.breaker(*_key(told.report)), speeds, clock()) for told in fleet.latest(PoolReport)]
+    return [
+        _silent_row(told.report, speeds)
+        if told.report.host in silent
+        else _row(told.report, fleet.breaker(*_key(told.report)), speeds, clock())
+        for told in fleet.latest(PoolReport)
+    ]
 
 
 def _key(pool: PoolReport) -> tuple[str, str]:
     return pool.host, pool.server
+
+
+def _silent_row(pool: PoolReport, speeds: Speeds) -> ServerRow:
+    return ServerRow(pool, SILENT, reason=None, probe_in=None, now=0.0, history=speeds.history(_key(pool)))
 
 
 def _row(pool: PoolReport, breaker: Told[BreakerReport] | None, speeds: Speeds, now: float) -> ServerRow:

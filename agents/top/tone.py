@@ -31,6 +31,7 @@ _TONES: Final[Mapping[str, Tone]] = {
     "mixed": Tone.WARN,
     "lost": Tone.BAD,
     "silent": Tone.BAD,
+    "no host": Tone.WARN,
     # of a breaker
     "closed": Tone.GOOD,
     "half_open": Tone.WARN,

@@ -14,9 +14,11 @@ import structlog
 from agents.core.host_stage import HostStage
 from agents.fleet.fleet import SILENT_INTERVALS, Fleet
 from agents.fleet.queues import QueueWatch
-from agents.top.alarms import Alarm, not_shown, viewer_broken
-from agents.top.link_watch import LinkWatch
+from agents.top.alarms import Alarm, Link, gone, not_shown, viewer_broken
+from agents.top.known_agents import expect_known_agents
+from agents.top.link_watch import LinkWatch, state_of
 from agents.top.result_rows import ResultRow
+from agents.top.silence import Silence
 from agents.top.speeds import Speeds
 from agents.top.view import View, view_of
 from bus.client import Client
@@ -48,6 +50,8 @@ FAULT_SECONDS: Final = 60.0
 PATIENCE_SECONDS: Final = 2.0
 """Whoever is there has answered by then."""
 
+KNOWN_AGENTS: Final = "top:known-agents"
+
 log = structlog.get_logger(__name__)
 
 News = TypeVar("News", Report, TaskResult)
@@ -78,14 +82,17 @@ class Watch:
         self._clock = clock
         self._fleet = Fleet(REMEMBERED_SECONDS, clock)
         self._queues = QueueWatch(
-            client.broker, client.topology, kept_seconds=interval, look_seconds=LOOK_SECONDS, clock=clock
+            client.broker, client.topology, kept_seconds=0, look_seconds=LOOK_SECONDS, clock=clock
         )
         self._speeds = Speeds(least_seconds=interval * 0.8)
         self._link = LinkWatch(clock)
         self._results: deque[ResultRow] = deque(maxlen=RESULTS_KEPT)
-        self._began = clock()
+        self._silence = Silence(SILENT_INTERVALS * interval, clock)
+        self._known: set[str] = set()
+        self._is_late = False
         self._has_agents = asyncio.Event()
         self._has_all = asyncio.Event()
+        self._must_look = asyncio.Event()
         self._looked_at: frozenset[str] = frozenset()
         self._fault: tuple[str, float] | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -100,6 +107,7 @@ class Watch:
                 "top:reports": partial(self._hear_all, reports, self._note_report),
                 "top:questions": self._ask,
                 "top:queues": self._look,
+                KNOWN_AGENTS: partial(expect_known_agents, self.client.broker, self.client.topology, self._expect),
             }
             self._tasks = [asyncio.create_task(_work(part, job), name=part) for part, job in work.items()]
             self._stack = stack.pop_all()
@@ -126,20 +134,23 @@ class Watch:
 
     def view(self) -> View:
         """Return the view of this moment."""
-        link = self._link.note(self.client.broker.links["consuming"])
-        self._let_go()
-        now = self._clock()
+        link = self._note_link()
+        now, heard_for = self._clock(), self._heard_for
+        self._is_late |= heard_for is not None and heard_for > PATIENCE_SECONDS
+        closing = self._let_go()
+        # Who has said goodbye is not missed.
+        self._silence.note(self._fleet.ages() | dict.fromkeys(closing, 0.0), heard_for)
         return view_of(
             self._fleet,
             self._queues.figures,
             self._speeds,
             link,
-            self._silent(now),
+            self._silence.hosts,
             self._clock,
             looked_at=self._looked_at,
-            silent_after=self._patience,
-            is_late=now - self._began > PATIENCE_SECONDS,
-            faults=[*self._faults(now)],
+            silent_after=SILENT_INTERVALS * self._interval,
+            is_late=self._is_late,
+            faults=[*self._faults(now), *gone(self._silence.gone, REMEMBERED_SECONDS)],
         )
 
     async def _hear_all(self, news: AsyncIterator[News], take: Callable[[News], None]) -> None:
@@ -159,7 +170,7 @@ class Watch:
         if isinstance(report, PoolReport):
             self._speeds.note((report.host, report.server), growth[1], self._clock())
         if isinstance(report, AgentReport):
-            self._note_agent()
+            self._note_agent(report.agent)
         self.heard_at = datetime.now(UTC)
         self._tell(report)
 
@@ -167,7 +178,27 @@ class Watch:
         self._results.append(ResultRow(result))
         self._tell(result)
 
-    def _note_agent(self) -> None:
+    @property
+    def _heard_for(self) -> float | None:
+        """The seconds since when whoever is there could answer; None while nobody can, which is no fault of theirs."""
+        since = self._link.heard_since
+        return None if since is None or self._broken else self._clock() - since
+
+    def _note_link(self) -> Link:
+        was_cut = self._link.heard_since is None
+        link = self._link.note(state_of(self.client.broker.links))
+        if was_cut and self._link.heard_since is not None:
+            self._must_look.set()
+        return link
+
+    def _expect(self, agents: Collection[str]) -> None:
+        if not self._known.issuperset(agents):
+            self._known.update(agents)
+            self._has_agents.set()
+            self._must_look.set()
+
+    def _note_agent(self, agent: str) -> None:
+        self._known.add(agent)
         self._has_agents.set()
         if not self._has_all.is_set() and self._fleet.knows_all_of([*self._fleet.ages()]):
             self._has_all.set()
@@ -188,16 +219,23 @@ class Watch:
         with suppress(TimeoutError):  # a host whose report was lost is not waited for
             await asyncio.wait_for(self._has_all.wait(), PATIENCE_SECONDS)
         while True:
+            self._must_look.clear()
             began = self._clock()
-            agents = frozenset(report.agent for report in self._fleet.reports(AgentReport))
+            agents = frozenset(self._known)
             await self._queues.look(sorted(agents))
             self._looked_at = agents
             self.news += 1
-            await asyncio.sleep(max(self._interval, LOOK_REST * (self._clock() - began)))
+            await self._rest(max(self._interval, LOOK_REST * (self._clock() - began)))
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, but no longer than an outage: the look that went through one took long for no work of the broker."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._must_look.wait()
 
     @property
     def _broken(self) -> list[asyncio.Task[None]]:
-        return [task for task in self._tasks if task.done()]
+        return [task for task in self._tasks if task.done() and not _is_finished(task)]
 
     def _faults(self, now: float) -> Iterator[Alarm]:
         for task in self._broken:
@@ -205,24 +243,18 @@ class Watch:
         if self._fault is not None and now - self._fault[1] < FAULT_SECONDS:
             yield not_shown(self._fault[0])
 
-    @property
-    def _patience(self) -> float:
-        return SILENT_INTERVALS * self._interval
+    def _let_go(self) -> Collection[str]:
+        """Forget the hosts that have said goodbye, and the speeds of those too that the fleet knows no more.
 
-    def _silent(self, now: float) -> frozenset[str]:
-        since = self._link.heard_since
-        if since is None or self._broken:
-            return frozenset()  # nobody can be heard, which is no fault of theirs
-        return frozenset(host for host, age in self._fleet.ages().items() if min(age, now - since) > self._patience)
-
-    def _let_go(self) -> None:
-        """Forget the hosts that have said goodbye, and the speeds of those too that the fleet knows no more."""
+        Returns those whose goodbye is still shown.
+        """
         ages = self._fleet.ages()
-        closed = [report.host for report in self._fleet.reports(HostReport) if report.state == HostStage.CLOSING]
-        gone = {host for host in closed if ages.get(host, 0.0) > FAREWELL_SECONDS}
-        for host in gone:
+        closed = {report.host for report in self._fleet.reports(HostReport) if report.state == HostStage.CLOSING}
+        left = {host for host in closed if ages.get(host, 0.0) > FAREWELL_SECONDS}
+        for host in left:
             self._fleet.forget(host)
-        self._speeds.keep(ages.keys() - gone)
+        self._speeds.keep(ages.keys() - left)
+        return closed - left
 
 
 async def _work(part: str, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -231,6 +263,11 @@ async def _work(part: str, job: Callable[[], Coroutine[Any, Any, None]]) -> None
     except Exception:
         log.exception("top.broken", part=part)
         raise
+
+
+def _is_finished(task: asyncio.Task[None]) -> bool:
+    """Whether it has ended as it should; all others go on for ever."""
+    return task.get_name() == KNOWN_AGENTS and not task.cancelled() and task.exception() is None
 
 
 def _words(error: BaseException | None) -> str:

@@ -100,6 +100,8 @@ class ScriptedOllama:
         """Bytes of installed models, where `/api/tags` is to tell them."""
         self.loaded: list[Json] = []
         """What /api/ps tells of the models in memory."""
+        self.tells_loaded = True
+        """Whether it does; else it answers with an error."""
         self.script: deque[httpx.Response | Exception | Script] = deque()
         self.requests: list[tuple[str, Json]] = []
         self.pull_lines: list[Json] = [{"status": "pulling manifest"}, {"status": "success"}]
@@ -136,7 +138,7 @@ class ScriptedOllama:
         if path == "/api/tags":
             return httpx.Response(200, json={"models": [self._shown(name) for name in self.installed]})
         if path == "/api/ps":
-            return httpx.Response(200, json={"models": self.loaded})
+            return httpx.Response(200, json={"models": self.loaded}) if self.tells_loaded else refusal(500, "no")
         if path == "/api/pull":
             return self._pull(body["model"])
         return await self._model(path, body)

@@ -73,6 +73,7 @@ class Prober:
         await end_tasks(self._witnesses.values())
 
     async def _bear_witness(self, server: ModelServer, lane: Lane) -> bool:
+        log.info("model.suspected", url=server.name, reason=server.vitals.trouble)
         try:
             await self._generate(server, lane, is_witness=True)
         except ModelPoolClosed:

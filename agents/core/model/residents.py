@@ -38,6 +38,7 @@ class Residents:
         """The lane that generated text last: whoever wants to know whether the server can do that asks in it."""
         self.on_change: Callable[[], object] | None = None
         """Called when a request of another lane than the last one is about to be sent."""
+        self._in_memory: dict[str, str] = {}
         self._sent: Lane | None = None
         self._last_at = -inf
         self._answered: dict[str, Lane] = {}
@@ -58,10 +59,25 @@ class Residents:
             self._look_at = now  # what is in memory may have changed
         self.last, self._last_at = lane, now
         self._answered[lane.model] = lane
+        if self._in_memory.get(lane.model) != str(lane):  # it was loaded for this, and may have driven out all others
+            self._in_memory = {lane.model: str(lane)}
 
     def note_timeout(self) -> None:
         """A request was not answered in time: its model may be gone."""
         self._last_at = -inf
+
+    @property
+    def in_memory(self) -> list[str]:
+        """The models in memory, with the options of those that are lanes of ours: as told last, and answered since."""
+        return sorted(self._in_memory.values())
+
+    def note_memory(self, models: Iterable[Mapping[str, Any]], since: float) -> None:
+        """Take in the models of `/api/ps`, which was asked `since`; what has answered after that stays."""
+        named = [(model["name"], model) for model in models if isinstance(model.get("name"), str)]
+        lanes = {model_key(name): self._lane_of(model) for name, model in named if name.strip()}
+        self._in_memory = {key: str(lane or key) for key, lane in lanes.items()}
+        if self.last is not None and self._last_at >= since:
+            self._in_memory[self.last.model] = str(self.last)
 
     def is_warm(self, lane: Lane, now: float) -> bool:
         """Whether this lane answered last, and so lately that its model is loaded still."""

@@ -46,6 +46,7 @@ class ModelServer:
     ) -> None:
         self.name = name
         self.place = place
+        self._clock = clock
         self.breaker = breaker
         self.control = make_client()
         self.shelf = ConnectionShelf(make_client, minimum=min_connections, clock=clock)
@@ -85,6 +86,19 @@ class ModelServer:
             log.debug("pool.unhealthy", url=self.name, code=exc.code, error=str(exc))
             return False
         return True
+
+    async def look_at_memory(self) -> None:
+        """Ask which models it has in memory, for `residents.in_memory`.
+
+        That stays as it was where the server may not be asked, or does not say.
+        """
+        if not self.is_usable:
+            return
+        began = self._clock()
+        try:
+            self.residents.note_memory(await self.control.ps(), began)
+        except ModelError as exc:
+            log.debug("pool.memory_unknown", url=self.name, code=exc.code, error=str(exc))
 
     async def close(self) -> None:
         """End its pulls and close its connections."""

@@ -83,7 +83,11 @@ class ServerWatch:
             if writer.get_extra_info("sockname") == writer.get_extra_info("peername"):
                 # Nobody listens, and the port that the system lent us is the very one we asked for.
                 return ABSENT_SECONDS
-            return await self._hold(reader, writer)
+            self._server.vitals.accepts = True
+            try:
+                return await self._hold(reader, writer)
+            finally:
+                self._server.vitals.accepts = False
 
     async def _hold(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> float:
         began = self._clock()

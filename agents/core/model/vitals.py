@@ -15,6 +15,8 @@ class Vitals:
 
     answered_at: float = -inf
     failed_at: float = -inf
+    accepts: bool = False
+    """Whether it has accepted a connection that is still there, by the word of `ServerWatch`; False if none is held."""
     wall_clock: Callable[[], float] = field(default=time.time, repr=False)
     _fault: str | None = field(default=None, init=False)
     _failing_since: float = field(default=0.0, init=False)

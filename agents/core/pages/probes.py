@@ -1,10 +1,11 @@
 """What a host answers to those who keep it alive: is it alive, is it ready. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from agents.core.host_stage import HostStage
+from bus.alarm import ALARM
 from bus.broker import ConsumerState, LinkState
 
 _UP: Final = frozenset((LinkState.CONNECTED, LinkState.BLOCKED))
@@ -45,7 +46,7 @@ def readiness(stage: HostStage, links: Mapping[str, LinkState], agents: Sequence
     """Judge whether the host takes tasks, as soon as there are any and its model servers answer.
 
     A pause, of an outage or by an operator, leaves it ready: it takes tasks again by itself, and a rollout that waited
-    for the model server could not bring what mends it.
+    for the model server could not bring what mends it. Nor does an alarm of the broker, which is told as well.
     """
     if stage is not HostStage.RUNNING:
         return Verdict(is_good=False, why=f"the host is {stage.value.replace('_', ' ')}")
@@ -57,11 +58,12 @@ def readiness(stage: HostStage, links: Mapping[str, LinkState], agents: Sequence
         told = f"{missing[0].agent} is {missing[0].consumer.value}"
         more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
         return Verdict(is_good=False, why=f"not all agents are at their queues: {told}{more}")
-    return Verdict(is_good=True, why=_ready(agents))
+    return Verdict(is_good=True, why="; ".join(("ready", *_notes(links, agents))))
 
 
-def _ready(agents: Sequence[AgentState]) -> str:
+def _notes(links: Mapping[str, LinkState], agents: Sequence[AgentState]) -> Iterator[str]:
+    if LinkState.BLOCKED in links.values():
+        yield ALARM
     paused = [state for state in agents if state.consumer is ConsumerState.PAUSED]
-    if not paused:
-        return "ready"
-    return f"ready; {len(paused)} of {len(agents)} agents are paused: {paused[0].reason}"
+    if paused:
+        yield f"{len(paused)} of {len(agents)} agents are paused: {paused[0].reason}"

@@ -1,12 +1,15 @@
 import io
+import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from rich.console import Console
 
-from agents.cli.shown_status import ALIKE, is_worth_a_line, status_of
+from agents.cli.last_words import LastWords
+from agents.cli.shown_status import ALIKE, Seen, is_worth_a_line, json_of, status_of
 from agents.fleet.fleet import Fleet
-from bus.broker import QueueInfo
-from schemas import AgentReport, BreakerReport, HandlingSeconds, HostReport, PoolReport, Report
+from agents.fleet.queues import AgentQueues, QueueFigures
+from schemas import AgentReport, BreakerReport, HandlingSeconds, HostReport, PauseAgents, PoolReport, Report
 
 HOST = HostReport(
     host="vm-1", version="0.1.0", agents=["a", "b"], state="running", held=3, max_held=8, uptime=1.0,
@@ -20,6 +23,13 @@ BREAKER = BreakerReport(
     host="vm-1", server="http://one", name="one", state="open", consecutive_failures=3, trip_count=1,
     time_until_retry=5.0, reason="failing since yesterday: it is gone",
 )  # fmt: skip
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+PAUSES = [
+    PauseAgents(agent="by-name", timestamp=NOON),
+    PauseAgents(host="vm-1", timestamp=NOON + timedelta(hours=1)),
+    PauseAgents(agent="by-name", host="vm-1", timestamp=NOON + timedelta(hours=2)),
+]
 
 
 def agent(name: str, **fields: object) -> AgentReport:
@@ -35,9 +45,9 @@ def fleet_of(*reports: Report) -> Fleet:
     return fleet
 
 
-def shown(fleet: Fleet, **queues: QueueInfo) -> list[str]:
+def shown(fleet: Fleet, queues: dict[str, AgentQueues] | None = None, unrouted: int | None = None) -> list[str]:
     console = Console(file=io.StringIO(), width=80)
-    for part in status_of(fleet, queues):
+    for part in status_of(Seen(fleet, QueueFigures(queues or {}, unrouted), LastWords({"gone": "vm-9"}, PAUSES))):
         console.print(part)
     assert isinstance(console.file, io.StringIO)
     return [" ".join(line.split()) for line in console.file.getvalue().splitlines()]
@@ -49,7 +59,8 @@ def test_hosts_servers_busy_agents_and_queues_are_told() -> None:
         seconds=HandlingSeconds(p50=1.0, p95=2.5),
     )  # fmt: skip
     fleet = fleet_of(HOST, BREAKER, POOL, agent("a"), busy, agent("c", consumer="lost"))
-    assert shown(fleet, a=QueueInfo("a", 0, 1), b=QueueInfo("b", 7, 1), c=QueueInfo("c", 0, 0)) == [
+    queues = {"a": AgentQueues(0, 1, 0), "b": AgentQueues(7, 1, 0), "c": AgentQueues(0, 0, 0)}
+    assert shown(fleet, queues) == [
         "HOSTS state agents held MiB CPU % version",
         "vm-1 running 2 3/8 50 12.5 0.1.0",
         "MODEL SERVERS host breaker slots waiting tokens/s",
@@ -60,9 +71,51 @@ def test_hosts_servers_busy_agents_and_queues_are_told() -> None:
         "c vm-1 lost 0 0 0 0 -",
         "b (vm-1): also cancelled 3, expired 1",
         "1 other agent takes tasks and holds none",
-        "QUEUES ready consumers",
-        "b 7 1",
+        "QUEUES ready consumers dead letters",
+        "b 7 1 0",
     ]
+
+
+def test_what_waits_for_agents_of_no_host_comes_first_and_the_most_tasks_before_all() -> None:
+    queues = {
+        "a": AgentQueues(4, 0, 0),  # its host has shut its consumers
+        "elsewhere": AgentQueues(2, 1, 0),  # a host that has not answered
+        "empty": AgentQueues(0, 0, 0),
+        "foreign": AgentQueues(1, 0, 0),
+        "gone": AgentQueues(5, 0, 3),
+    }
+    lines = shown(fleet_of(HOST, agent("a")), queues)
+    assert lines[:3] == ["NO HOST FOR ready dead letters ran last on", "gone 5 3 vm-9", "foreign 1 0 -"]
+    assert lines[-3:] == ["QUEUES ready consumers dead letters", "a 4 0 0", "elsewhere 2 1 0"]
+    told = json.loads(json_of(Seen(fleet_of(HOST), QueueFigures(queues))))
+    assert [row["agent"] for row in told["queues"] if row["unserved"]] == ["foreign", "gone"]
+    assert shown(Fleet(), queues)[:2] == lines[:2]
+    assert shown(Fleet()) == []
+
+
+def test_what_has_failed_is_told_of_agents_that_share_a_line_with_dead_letters_and_tasks_for_unknown_agents() -> None:
+    reports = [agent("a", results={"failed": 2, "completed": 1}), agent("b", results={"failed": 1})]
+    queues = {"a": AgentQueues(0, 1, 2), "b": AgentQueues(0, 1, 0)}
+    assert shown(fleet_of(HOST, *reports), queues, unrouted=1)[2:] == [
+        "MODEL SERVERS host breaker slots waiting tokens/s",
+        "2 agents take tasks and hold none; 3 tasks failed there since the start",
+        "QUEUES ready consumers dead letters",
+        "a 0 1 2",
+        "1 task for unknown agents: see `sutazai dlq list --reason unrouted`",
+    ]
+
+
+def test_a_pause_by_hand_is_told_with_the_moment_when_it_was_last_said() -> None:
+    by_name, elsewhere = (agent(name, consumer="paused", reason="operator: x") for name in ("by-name", "elsewhere"))
+    assert "by-name (vm-1): operator: x (said 2026-01-31 14:00:00Z)" in shown(fleet_of(HOST, by_name))
+    assert "elsewhere (vm-1): operator: x (said 2026-01-31 13:00:00Z)" in shown(fleet_of(HOST, elsewhere))
+    away = elsewhere.model_copy(update={"host": "vm-2"})
+    assert "elsewhere (vm-2): operator: x" in shown(fleet_of(HOST, away))  # as without a control log
+    outage = by_name.model_copy(update={"reason": "an outage"})
+    assert "by-name (vm-1): an outage" in shown(fleet_of(HOST, outage))
+    more = [by_name, *(agent(f"p{n}", consumer="paused", reason="operator: x") for n in range(ALIKE))]
+    folded = f"{ALIKE + 1} agents (vm-1) that hold nothing are paused: operator: x (said 2026-01-31 13:00:00Z)"
+    assert folded in " ".join(shown(fleet_of(HOST, *more)))
 
 
 def test_two_processes_of_one_name_are_told() -> None:
@@ -134,7 +187,7 @@ def test_what_a_server_has_loaded_is_told_once_for_its_hosts_while_it_answers(st
 def test_a_sentence_that_wraps_keeps_its_indent() -> None:
     console = Console(file=io.StringIO(), width=80)
     paused = agent("a", consumer="paused", reason="operator: " + "word " * 40)
-    for part in status_of(fleet_of(HOST, paused), {}):
+    for part in status_of(Seen(fleet_of(HOST, paused))):
         console.print(part)
     assert isinstance(console.file, io.StringIO)
     wrapped = [line for line in console.file.getvalue().splitlines() if "word" in line]

@@ -45,11 +45,11 @@ def test_all_of_a_result_is_told_in_80_columns() -> None:
         history=(PAST,),
         redelivered=True,
     )
-    lines = list(shown(TaskLife("t", "a", result=result)))
+    lines = list(shown(TaskLife("t", "a", result=result, times=2)))
     assert lines[:10] == [
         "task      t",
         "agent     a",
-        "status    completed 2026-01-31 12:00:00Z, told twice",
+        "status    completed 2026-01-31 12:00:00Z, told 2 times",
         "host      vm-3",
         "attempt   2",
         "          1 on vm-1, 2.0 s, ended 2026-01-31 12:00:00Z: timeout:",
@@ -61,6 +61,11 @@ def test_all_of_a_result_is_told_in_80_columns() -> None:
     assert lines[10:12] == ["model     qwen3:8b at http://localhost:11434", "parent    p"]
     assert lines[12].startswith("answer    word \\x1b[31m")
     assert max(map(len, lines)) <= 80
+
+
+def test_a_result_of_a_task_that_was_handed_out_twice_is_not_said_to_have_been_told_twice() -> None:
+    result = TaskResult(task_id="t", status=TaskStatus.COMPLETED, timestamp=NOON, redelivered=True)
+    assert list(shown(TaskLife("t", None, result=result, times=1)))[1] == "status    completed 2026-01-31 12:00:00Z"
 
 
 def test_an_error_is_told_with_its_code_and_a_result_without_usage_tells_no_waits() -> None:

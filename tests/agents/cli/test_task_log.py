@@ -51,7 +51,7 @@ NEW = [result(f"new-{n}", HOUR / 2) for n in range(5)]
 
 @pytest.mark.parametrize(
     ("task_id", "read"),
-    [("new-4", 5), ("day-19", 5 + 20), ("week-0", 5 + 21 + 1), ("unknown", 5 + 21 + 51)],
+    [("new-4", 5), ("day-19", 5 + 21), ("week-0", 5 + 21 + 51), ("unknown", 5 + 21 + 51)],
 )
 async def test_what_is_new_is_found_without_the_rest_and_nothing_is_read_again(task_id: str, read: int) -> None:
     log = Log(*OLD, *DAILY, *NEW)
@@ -74,7 +74,16 @@ async def test_a_failed_task_is_told_with_the_result_of_its_replay_wherever_the_
     assert (found.result.status, found.replay.task_id) == (FAILED, "t~1")
     log = Log(result("t", HOUR / 2, FAILED), result("t~1", HOUR / 3, FAILED), *NEW)
     found, _ = await look(log, "t")
-    assert (found.replay is not None, log.read) == (True, 2)
+    assert (found.replay is not None, found.times, log.read) == (True, 1, 2 + len(NEW))
+
+
+async def test_results_of_one_task_are_counted_however_far_they_lie_apart_and_the_first_one_is_it() -> None:
+    twice = [result("t", HOUR / 2), *NEW, result("t", HOUR / 4, FAILED), result("t~1", HOUR / 5)]
+    found, _ = await look(Log(*twice), "t")
+    assert found.result is not None
+    assert (found.result.status, found.times) == (TaskStatus.COMPLETED, 2)
+    marked = result("t", 10 * HOUR).model_copy(update={"redelivered": True})
+    assert (await look(Log(*OLD, marked, *NEW), "t"))[0].times == 1
 
 
 async def test_another_agents_result_does_not_count_nor_one_that_only_mentions_the_id() -> None:

@@ -10,11 +10,8 @@ import pytest
 
 from agents.top.plain import tell_lines
 from bus.client import Client
-from bus.codec import encode_report
 from bus.ending import end_tasks
 from bus.memory import MemoryBroker
-from bus.routing_keys import report_key
-from schemas import Report
 from tests.support import reports
 from tests.support.agent_world import Asker, agent_world
 from tests.support.command_line import Cli
@@ -22,6 +19,7 @@ from tests.support.program import program, sutazai
 from tests.support.terminal import on_terminal
 from tests.support.tripping import trip
 from tests.support.waiting import wait_until
+from tests.support.watched_fleet import announce
 
 
 async def test_on_a_terminal_the_fleet_is_drawn_a_breaker_that_opens_is_told_and_a_key_ends_it(vhost_url: str) -> None:
@@ -75,7 +73,7 @@ async def test_a_pipe_that_nobody_reads_any_more_ends_it_without_a_word(vhost_ur
     os.close(writer)
     os.close(reader)
     _, said = await asyncio.wait_for(process.communicate(), 45)
-    assert (process.returncode, said) == (1, b"")
+    assert (process.returncode, said) == (141, b"")
 
 
 async def test_a_host_that_has_said_goodbye_is_forgotten_in_lines_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,19 +84,14 @@ async def test_a_host_that_has_said_goodbye_is_forgotten_in_lines_too(monkeypatc
         client = Client(broker)
         telling = asyncio.create_task(tell_lines(client, 0.1, said.append), name="lines")
 
-        def tell(*told: Report) -> None:
-            for report in told:
-                key = report_key(report.host, report.kind)
-                broker.announce(client.topology.metrics, key, encode_report(report))
-
         await wait_until(lambda: "summary" in " ".join(said), what="the summary")
-        tell(reports.host("b"), broken, reports.host("b", state="closing"))
+        announce(client, reports.host("b"), broken, reports.host("b", state="closing"))
         await wait_until(lambda: "it is gone" in " ".join(said), what="the goodbye")
         begun = len(said)
         await wait_until(lambda: any("hosts 0" in line for line in said[begun:]), what="the end")
         begun = len(said)
         await wait_until(lambda: any("hosts 0" in line for line in said[begun:]), what="a look after it")
-        tell(broken)
+        announce(client, broken)
         await wait_until(lambda: sum("closed -> open" in line for line in said) == 2, what="the breaker, told anew")
         await end_tasks([telling])
 
@@ -117,6 +110,20 @@ async def test_a_host_that_falls_silent_is_told_in_lines_though_no_report_says_s
     assert sum(" has come: " in line for line in said) == 1
 
 
+async def test_in_lines_hosts_are_asked_as_often_as_for_a_screen_however_seldom_a_summary_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("agents.top.plain.INTERVAL_SECONDS", 0.2)
+    said: list[str] = []
+    async with MemoryBroker("top-asks") as broker:
+        client = Client(broker)
+        telling = asyncio.create_task(tell_lines(client, 600, said.append), name="lines")
+        await wait_until(lambda: any("no host has answered" in line for line in said), what="an empty fleet")
+        announce(client, reports.host("a"))
+        await wait_until(lambda: any("alarm    host silent: a" in line for line in said), what="a silent host")
+        await end_tasks([telling])
+
+
 def test_a_broker_that_is_away_is_a_sentence(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUTAZAI_CONNECT_TIMEOUT", "0.5")
     ended = cli("top", "--amqp-url", "amqp://127.0.0.1:1/")
@@ -133,8 +140,3 @@ def test_memory_is_refused_since_nobody_else_is_in_it(cli: Cli) -> None:
 def test_textual_is_imported_for_a_screen_alone() -> None:
     code = "import sys, agents.cli.top; sys.exit('textual' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def announce(client: Client, *told: Report) -> None:
-    for report in told:
-        client.broker.announce(client.topology.metrics, report_key(report.host, report.kind), encode_report(report))

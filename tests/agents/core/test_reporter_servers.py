@@ -1,7 +1,7 @@
 """What a host with several model servers tells of each, and of the pulls there."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -13,8 +13,9 @@ from agents.core.host import Host
 from agents.core.model.errors import ModelServerFault
 from agents.core.ollama_pool import OllamaConnectionPool
 from bus.client import Client
-from schemas import BreakerReport, PoolReport, ReportKind, TaskMessage, TaskStatus
+from schemas import BreakerReport, PoolReport, ReportKind, TaskError, TaskMessage, TaskStatus
 from tests.support.agent_world import Asker, agent_world, connected_client, memory_url, settings_for
+from tests.support.ollama_port import OllamaPort
 from tests.support.scripted_fleet import ScriptedFleet
 from tests.support.scripted_ollama import ScriptedOllama
 from tests.support.waiting import wait_until
@@ -35,6 +36,7 @@ async def fleet_host(fleet: ScriptedFleet, health_check_interval: float = 60) ->
 
 async def test_each_server_s_pool_and_breaker_are_reported() -> None:
     fleet = ScriptedFleet()
+    fleet["a"].loaded = [{"name": "tinyllama:latest"}]
     async with (
         asyncio.timeout(10),
         fleet_host(fleet, health_check_interval=0.05) as (_, client),
@@ -53,6 +55,52 @@ async def test_each_server_s_pool_and_breaker_are_reported() -> None:
     last = {report.server: report for report in pools}
     assert [last[name].loaded_lanes for name in ("http://a", "http://b")] == [["tinyllama:latest"], []]
     assert [last[name].stats["total_requests"] for name in ("http://a", "http://b")] == [1, 0]
+
+
+async def loaded_at(client: Client, asked: Callable[[], Awaitable[object]] | None = None) -> list[str]:
+    """Return what the next report of a pool says is loaded, after what is `asked`."""
+    async with client.reports(kind=ReportKind.POOL) as reports, asyncio.timeout(10):
+        if asked is not None:
+            await anext(reports)
+            await asked()
+        report = await anext(reports)
+        assert isinstance(report, PoolReport)
+        return report.loaded_lanes
+
+
+async def test_a_host_that_has_asked_nothing_tells_what_the_server_has_loaded_for_others() -> None:
+    ollama = ScriptedOllama()
+    ollama.loaded = [{"name": "other:latest", "context_length": 4096}]
+    async with agent_world(Asker(name="asker"), ollama=ollama, health_check_interval=60) as world:
+        assert await loaded_at(world.client) == ["other:latest"]
+
+
+async def test_a_model_that_the_server_does_not_have_is_not_told_as_loaded() -> None:
+    ollama = ScriptedOllama()
+    ollama.pull_lines = [{"error": "pull model manifest: file does not exist"}]
+    async with agent_world(Asker(name="asker"), ollama=ollama, health_check_interval=60) as world:
+
+        async def ask() -> None:
+            result = await world.client.ask("asker", "Hi", model="no-such-model", timeout=10)
+            assert isinstance(result.error, TaskError)
+            assert result.error.code == "model_not_found"
+
+        assert await loaded_at(world.client, ask) == []
+        assert world.ollama.asked("/api/generate")[-1]["model"] == "no-such-model:latest"
+
+
+async def test_a_server_that_does_not_say_what_it_has_loaded_is_told_as_before() -> None:
+    ollama = ScriptedOllama()
+    async with OllamaConnectionPool("http://ollama", transport=ollama.transport) as pool:
+        await pool.generate("Hi")
+        server = pool.servers.first
+        ollama.tells_loaded = False
+        await server.look_at_memory()
+        assert server.residents.in_memory == ["tinyllama:latest"]
+        ollama.tells_loaded = True
+        await server.breaker.force_open()
+        await server.look_at_memory()
+        assert server.residents.in_memory == ["tinyllama:latest"]
 
 
 async def test_one_server_s_outage_is_told_and_pauses_nobody_two_do() -> None:
@@ -131,3 +179,21 @@ async def test_a_host_whose_agents_need_no_model_does_not_warn_of_a_silent_serve
         levels[needed] = silent["log_level"]
         assert "start Ollama there, or set OLLAMA_URL" in silent["hint"]
     assert levels == {True: "warning", False: "info"}
+
+
+async def test_a_server_that_accepts_connections_and_does_not_answer_is_told_as_one_that_may_hang(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("agents.core.reporter.HEALTH_SECONDS", 0.2)
+    async with OllamaPort(ScriptedOllama()) as port:
+        settings = settings_for(memory_url(), health_check_interval=60)
+        pool = OllamaConnectionPool(port.url, watch=True)
+        async with Host([Asker(name="asker")], settings, pool=pool) as host:
+            await wait_until(lambda: pool.servers.first.vitals.accepts, what="the watch's connection")
+            await host.reporter.report()
+            port.ollama.silence = asyncio.Event()
+            with capture_logs() as logs:
+                await host.reporter.report()
+            port.ollama.silence.set()
+    (silent,) = [entry for entry in logs if entry["event"] == "model_server.silent"]
+    assert silent["hint"] == "it accepts connections and does not answer: see whether it hangs"

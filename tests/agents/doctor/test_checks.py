@@ -37,6 +37,7 @@ def managed(**row: object) -> ManagementFacts:
         bindings=frozenset(
             (binding.exchange, binding.queue, binding.key) for plan in PLANS for binding in plan.bindings
         ),
+        consumers=[{"queue": "sutazai.control.to.h-1"}],
         permissions=Permissions(".*", ".*", ".*"),
         skew=0.1,
     )
@@ -160,7 +161,10 @@ def test_in_an_outage_the_consumers_are_said_to_be_paused_and_the_check_that_tel
     error: str | None, check: str, *, is_told: bool
 ) -> None:
     reason = "operator: night; the model server does not answer, failing since 2026-11-23 03:32:09 UTC: refused; x"
-    found = replace(facts(), servers=[replace(facts().servers[0], error=error, generation=Generation("m", 0.1))])
+    found = facts(
+        replace(managed(), bindings=managed().bindings | {("sutazai.control", "sutazai.control.to.h1-1", "a")})
+    )
+    found = replace(found, servers=[replace(found.servers[0], error=error, generation=Generation("m", 0.1))])
     queues = dict(found.broker.queues) | {TASKS: QueueInfo(TASKS, 5, 0)}
     reports = [told("h1", "paused", reason)] * is_told
     found = replace(found, broker=replace(found.broker, queues=queues, reports=reports))
@@ -179,7 +183,7 @@ def test_where_nothing_is_there_at_all_the_prefix_is_suspected_and_nothing_of_wh
 ) -> None:
     plans = (TOPOLOGY.shared(), *map(TOPOLOGY.agent, agents))
     queues: dict[str, QueueInfo | None] = {queue.name: None for plan in plans for queue in plan.queues}
-    management = replace(managed(), exchanges={"other.tasks": {}}, queues={}, bindings=frozenset())
+    management = replace(managed(), exchanges={"other.tasks": {}}, queues={}, bindings=frozenset(), consumers=())
     seen = BrokerFacts("RabbitMQ 4.3", agents=agents, queues=queues, management=management if is_managed else None)
     found = diagnose(replace(facts(), broker=seen, agents=[]))
     suspected = next(finding for finding in found if finding.check == "topology")

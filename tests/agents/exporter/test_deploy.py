@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from agents.exporter.exporter import Exporter
 from tests.support.agent_world import Asker, agent_world
@@ -45,6 +46,11 @@ def queried(text: str) -> set[str]:
     return set(re.findall(r"\bsutazai_\w+", text))
 
 
+def named(matchers: list[str]) -> set[str]:
+    """Return the alerts that Alertmanager's matchers name."""
+    return set(re.findall(r"Sutazai\w+", " ".join(matchers)))
+
+
 async def test_the_dashboard_and_the_rules_query_nothing_but_what_is_served() -> None:
     served = MetricsPage(await full_page()).names
     dashboard = list(expressions(json.loads(DASHBOARD.read_text())))
@@ -70,6 +76,18 @@ def test_each_alert_is_explained_and_tested_and_has_its_row_in_what_to_watch() -
     assert alerts == explained
     assert sorted(watched) == sorted(alerts)
     assert set(fired) == set(alerts)
+
+
+def test_alertmanager_keeps_quiet_of_alerts_that_there_are_and_of_none_for_its_own_sake() -> None:
+    alerts = set(re.findall(r"alert: (\w+)", (PROMETHEUS / "alerts.yml").read_text()))
+    rules = yaml.safe_load((PROMETHEUS / "alertmanager.yml").read_text())["inhibit_rules"]
+    hidden = [(named(rule["source_matchers"]), named(rule["target_matchers"])) for rule in rules]
+    causes = {cause for names, _ in hidden for cause in names}
+    effects = {effect for _, names in hidden for effect in names}
+    assert causes | effects <= alerts
+    assert all(names and follow for names, follow in hidden)
+    assert not causes & effects  # a fault that follows from itself, or from its effect, would never be told
+    assert any("SutazaiBreakerOpen" in names and "SutazaiQueueUnserved" in follow for names, follow in hidden)
 
 
 def test_every_panel_of_the_dashboard_has_its_place() -> None:

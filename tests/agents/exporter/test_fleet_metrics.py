@@ -54,6 +54,13 @@ def test_consumers_and_breakers_are_in_one_state_and_tell_how_often_they_were_lo
     assert page("sutazai_breaker_trips_total", host="a", server="http://s") == 4
 
 
+def test_a_server_that_did_not_answer_the_last_time_is_told_while_its_breaker_is_closed() -> None:
+    suspected = reports.breaker().model_copy(update={"reason": "failing since 2026-11-23 07:00:00 UTC: timed out"})
+    page = page_of(suspected, reports.breaker(server="http://well"))
+    assert page.of("sutazai_server_failing", "server") == {"http://s": 1, "http://well": 0}
+    assert page.state("sutazai_breaker_state", server="http://s") == ["closed"]
+
+
 def test_what_waits_for_all_servers_of_a_host_counts_once_by_its_newest_report() -> None:
     clock = FakeClock()
     fleet = Fleet(90, clock)

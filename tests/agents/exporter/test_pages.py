@@ -8,6 +8,7 @@ import pytest
 from agents.core.pages.server import PageServer
 from agents.exporter.exporter import Exporter
 from agents.exporter.pages import pages_of
+from bus.alarm import ALARM
 from bus.broker import LinkState
 from bus.client import Client
 from bus.errors import BusError
@@ -71,5 +72,6 @@ async def test_metrics_and_health_are_served_and_nothing_else() -> None:
     assert "sutazai_exporter_connected 1.0" in metrics.text
     assert (health.status_code, health.text) == (200, "ok\n")
     assert blocked.status_code == 200
+    assert blocked.text == f"ok; {ALARM}\n"
     assert (nothing.status_code, nothing.text) == (404, "there are /metrics and /healthz\n")
     assert (deaf.status_code, deaf.text) == (503, "the connection to RabbitMQ is lost; it comes back\n")

@@ -13,18 +13,17 @@ from agents.top.view import View
 from agents.top.watch import Watch
 from bus.broker import LinkState, QueueInfo
 from bus.client import Client
-from bus.codec import encode_report
 from bus.dead_letters import DeadLetters
 from bus.errors import BusError, ConnectionLost, LogUnavailable
 from bus.memory import MemoryBroker
 from bus.message import Message
-from bus.routing_keys import report_key
-from schemas import BreakerReport, Report, TaskMessage, now
+from schemas import BreakerReport, TaskMessage, now
 from tests.support import reports
 from tests.support.agent_world import Asker, Gate, Holder, agent_world, memory_url
 from tests.support.top_screen import Shown, text_of, top_of
 from tests.support.tripping import trip
 from tests.support.waiting import wait_until
+from tests.support.watched_fleet import announce
 
 
 class Local(BaseAgentV2):
@@ -42,12 +41,6 @@ class Local(BaseAgentV2):
 @pytest.fixture(autouse=True)
 def _quiet() -> None:
     configure_logging("critical")
-
-
-def announce(client: Client, *told: Report) -> None:
-    """Publish reports as hosts do."""
-    for report in told:
-        client.broker.announce(client.topology.metrics, report_key(report.host, report.kind), encode_report(report))
 
 
 def order_of(top: Shown, *names: str) -> list[str]:
@@ -108,11 +101,13 @@ async def test_a_pause_is_asked_for_confirmed_and_resumed() -> None:
         await top.press("tab", "n", "down", "p")
         await top.shows("Pause two on all hosts?")
         await top.press("y")
+        await top.shows("paused: two on host-1")
         await top.shows("two: paused on host-1 (operator: by sutazai top)", "! paused")
         assert "● consuming" in top.line_with(
             "  one "
         )  # hosts obey in order, so a word for it would have done its work
         await top.press("r", "y")
+        await top.shows("resumed: two on host-1")
         await top.shows("two: consuming on host-1")
 
 

@@ -1,6 +1,9 @@
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
-from agents.top.alarms import Alarm
+import pytest
+
+from agents.top.alarms import BROKER_ALARM, LINK_LOST, Alarm, gone
 from agents.top.changes import Changes
 from agents.top.tone import Tone
 from schemas import Report, TaskError, TaskResult, TaskStatus
@@ -10,11 +13,16 @@ from tests.support import reports
 def lines(*told: Report | TaskResult, changes: Changes | None = None) -> list[str]:
     """Return the lines without their times."""
     compared = changes or Changes()
-    return [without_time(line) for what in told for line in compared.of(what)]
+    found = [line for what in told for line in compared.of(what)]
+    return [without_time(line) for line in (*found, *compared.of_agents())]
 
 
 def without_time(line: str) -> str:
     return " ".join(line.split()[2:])
+
+
+def moment(line: str) -> str:
+    return line.partition("  ")[0]
 
 
 def of_alarms(changes: Changes, alarms: Iterable[Alarm]) -> list[str]:
@@ -82,3 +90,49 @@ def test_what_no_report_tells_is_said_when_it_begins_and_when_it_is_over() -> No
     assert of_alarms(changes, [silent, reported]) == ["alarm host silent: b has told nothing for 15s"]
     assert of_alarms(changes, [longer]) == []
     assert of_alarms(changes, []) == ["over host silent: b"]
+
+
+def test_agents_that_pause_for_one_cause_are_one_line_with_their_number() -> None:
+    changes = Changes()
+    paused = [
+        reports.agent(f"x{n}", host, consumer="paused").model_copy(update={"reason": "the model server is gone"})
+        for host in "ab"
+        for n in range(131 if host == "a" else 2)
+    ]
+    assert lines(*paused, changes=changes) == [
+        "agent 131 agents (a) consuming -> paused: the model server is gone",
+        "agent x0, x1 (b) consuming -> paused: the model server is gone",
+    ]
+    assert lines(*paused, changes=changes) == []
+
+
+def test_good_news_is_no_alarm_and_is_told_once_in_the_place_of_the_end() -> None:
+    changes = Changes()
+    lost, back = Alarm(Tone.BAD, LINK_LOST, " 1s ago"), Alarm(Tone.WARN, "it is back", " after 40s", ends=LINK_LOST)
+    assert of_alarms(changes, [lost]) == ["alarm connection to RabbitMQ lost 1s ago"]
+    assert of_alarms(changes, [back]) == ["news it is back after 40s"]
+    assert of_alarms(changes, [back]) == []
+    assert of_alarms(changes, []) == []
+
+
+def test_a_silent_host_that_is_forgotten_is_gone_and_not_over() -> None:
+    changes = Changes()
+    of_alarms(changes, [Alarm(Tone.BAD, "host silent: b")])
+    assert of_alarms(changes, gone(["b"], 600)) == ["news host gone: b has told nothing for 10m00s and is forgotten"]
+    assert of_alarms(changes, []) == []
+
+
+@pytest.mark.parametrize("outage", [LINK_LOST, BROKER_ALARM])
+def test_nothing_is_over_while_the_broker_is_away(outage: str) -> None:
+    changes = Changes()
+    waits, away = Alarm(Tone.BAD, "tasks wait"), Alarm(Tone.BAD, outage)
+    of_alarms(changes, [waits])
+    assert of_alarms(changes, [away]) == [f"alarm {outage}"]
+    assert of_alarms(changes, [away]) == []
+    assert of_alarms(changes, []) == ["over tasks wait", f"over {outage}"]
+
+
+def test_lines_stand_in_the_order_of_their_times_however_old_a_report_is() -> None:
+    late = reports.breaker(state="open").model_copy(update={"timestamp": datetime(2026, 1, 31, tzinfo=UTC)})
+    first, second = (moment(next(Changes().of(report))) for report in (reports.host(), late))
+    assert first <= second

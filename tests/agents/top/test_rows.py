@@ -51,11 +51,11 @@ def test_what_is_not_known_is_none() -> None:
         (("paused", "consuming"), "", "mixed"),
         (("full", "consuming"), "", "consuming"),
         (("full", "paused"), "", "mixed"),
-        (("consuming", "consuming"), "b", "mixed"),
+        (("consuming", "paused"), "b", "consuming"),
         (("consuming", "lost"), "ab", "silent"),
     ],
 )
-def test_states_that_differ_over_hosts_are_mixed_and_those_of_silent_hosts_silent(
+def test_states_that_differ_over_hosts_are_mixed_and_a_silent_host_is_not_asked(
     states: tuple[str, str], silent: str, shown: str
 ) -> None:
     told = [agent("x", host, state) for host, state in zip("ab", states, strict=True)]
@@ -79,6 +79,26 @@ def test_busy_agents_come_first_and_equal_ones_by_name() -> None:
     assert [row.name for row in Order().sorted(rows)] == ["runs", "b-waits", "a-holds", "also-idle", "idle"]
     turned = Order().turned().sorted(rows)
     assert [row.name for row in turned] == ["also-idle", "idle", "a-holds", "b-waits", "runs"]
+
+
+def test_what_a_silent_host_had_in_hand_does_not_count_and_its_agents_stand_below_those_that_live() -> None:
+    told = [agent("a-dead", "b", running=1, held=1), agent("lives"), agent("on-both", running=1, held=2)]
+    rows = rows_of(*told, agent("on-both", "b", running=4, held=5), silent=frozenset("b"))
+    assert [(row.name, row.running, row.held) for row in Order().sorted(rows)] == [
+        ("on-both", 1, 2),
+        ("lives", 0, 0),
+        ("a-dead", 0, 0),
+    ]
+
+
+def test_a_queue_that_is_empty_or_consumed_makes_no_row_of_an_agent_without_reports() -> None:
+    queues = {
+        "waits": AgentQueues(1, 0, 0),
+        "letters": AgentQueues(0, 0, 1),
+        "empty": AgentQueues(0, 0, 0),
+        "served": AgentQueues(1, 1, 1),
+    }
+    assert [row.name for row in agent_rows([], queues, ())] == ["letters", "waits"]
 
 
 @pytest.mark.parametrize("by", list(Sort))
@@ -124,6 +144,7 @@ def test_a_host_tells_its_links_in_one_word_if_they_are_well() -> None:
     )
     rows = host_rows([blocked, well, reports.host("c")], {"a": 2.0, "c": 60.0}, {"c"})
     assert [row.links for row in rows] == ["connected", "publishing blocked", "-"]
+    assert host_rows([well], {}, {"a"})[0].links == "-"
     assert [row.held for row in rows] == ["0", "2/8", "0"]
     assert [row.state for row in rows] == ["running", "running", "silent"]
     assert [row.uptime for row in rows] == [3.0, 1.0, 1.0]

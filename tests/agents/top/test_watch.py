@@ -1,44 +1,24 @@
 """What the view is made of: who is silent, who has said goodbye, and what is asked for again."""
 
-from collections.abc import Callable
-
-import pytest
 from structlog.testing import capture_logs
 
-from agents.top.view import View
 from agents.top.watch import FAREWELL_SECONDS, FAULT_SECONDS, REMEMBERED_SECONDS, Watch
-from bus.broker import LinkState, QueueInfo
+from bus.broker import QueueInfo
 from bus.client import Client
-from bus.codec import encode_report
 from bus.memory import MemoryBroker
-from bus.routing_keys import report_key
 from schemas import Report, TaskResult
 from tests.support import reports
 from tests.support.agent_world import Asker, agent_world
 from tests.support.bus_world import AGENT, memory_world
 from tests.support.clock import FakeClock
 from tests.support.waiting import wait_until
-
-
-def announce(client: Client, *told: Report) -> None:
-    for report in told:
-        client.broker.announce(client.topology.metrics, report_key(report.host, report.kind), encode_report(report))
-
-
-async def until(watch: Watch, predicate: Callable[[View], object]) -> View:
-    """Return the first view of which that is true."""
-    await wait_until(lambda: predicate(watch.view()), what="the view")
-    return watch.view()
+from tests.support.watched_fleet import announce, until, whats
 
 
 async def take_in(watch: Watch, *told: Report) -> None:
     wanted = watch.news + len(told)
     announce(watch.client, *told)
     await wait_until(lambda: watch.news >= wanted, what="the reports")
-
-
-def whats(view: View) -> list[str]:
-    return [alarm.what for alarm in view.alarms]
 
 
 async def test_a_host_is_silent_after_three_rounds_and_its_agents_with_it() -> None:
@@ -65,6 +45,16 @@ async def test_a_host_that_has_said_goodbye_is_gone_and_no_alarm() -> None:
         view = watch.view()
         assert [row.name for row in view.hosts] == ["b"]
         assert (view.agents, view.servers) == ((), ())
+
+
+async def test_a_host_that_has_said_goodbye_is_not_missed_however_short_the_rounds() -> None:
+    clock = FakeClock()
+    async with MemoryBroker("watch-not-missed") as broker, Watch(Client(broker), interval=0.5, clock=clock) as watch:
+        await take_in(watch, reports.host("a", state="closing"))
+        clock.now = FAREWELL_SECONDS
+        assert whats(watch.view()) == []
+        clock.now += 0.1
+        assert whats(watch.view()) == ["no host has answered"]
 
 
 async def test_processes_of_one_name_that_write_nothing_have_no_speed() -> None:
@@ -145,25 +135,6 @@ async def test_a_part_of_the_viewer_that_ends_is_told_with_its_error_and_nobody_
             assert whats(watch.view()) == whats(view)
     assert str(view.alarms[0]).startswith("✗ top:queues has ended: ZeroDivisionError: in sutazai.")
     assert [line["part"] for line in logged if line["event"] == "top.broken"] == ["top:queues"]
-
-
-async def test_while_the_viewer_itself_is_cut_off_nobody_is_called_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    states = {"consuming": LinkState.CONNECTED, "publishing": LinkState.CONNECTED}
-    monkeypatch.setattr(MemoryBroker, "links", states)
-    clock = FakeClock()
-    async with MemoryBroker("watch-cut") as broker, Watch(Client(broker), interval=10, clock=clock) as watch:
-        announce(watch.client, reports.host("a"))
-        await until(watch, lambda view: view.hosts)
-        states["consuming"] = LinkState.CONNECTING
-        watch.view()
-        clock.now = 100
-        assert whats(watch.view()) == ["connection to RabbitMQ lost"]
-        states["consuming"] = LinkState.CONNECTED
-        assert whats(watch.view()) == ["connection to RabbitMQ is back"]
-        clock.now = 129
-        assert whats(watch.view()) == []
-        clock.now = 131
-        assert whats(watch.view()) == ["host silent: a"]
 
 
 async def test_hosts_and_queues_are_asked_again_at_each_interval_whatever_the_hosts_own_one() -> None:

@@ -96,7 +96,7 @@ async def test_an_alarm_is_seen_while_it_lasts_and_logged_with_its_length(node: 
 async def test_a_publish_during_an_alarm_fails_in_time_and_says_why(node: PrivateNode, world: World) -> None:
     async with memory_alarm(node):
         await block_world(world)
-        with pytest.raises(PublishTimeout, match=r"within 0\.2 s: it is blocked by a memory or disk alarm"):
+        with pytest.raises(PublishTimeout, match=r"within 0\.2 s: RabbitMQ is in an alarm of memory or disk"):
             await within(world.broker.publish(world.topology.events, ANY, Message(b"x"), timeout=0.2), 2)
 
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from structlog.testing import capture_logs
 
 from bus.broker import LinkState
 from bus.connection import Connection, close_quietly
@@ -163,3 +164,25 @@ async def test_the_state_is_connecting_while_the_broker_is_away(vhost_url: str) 
         await proxy.heal()
         await wait_until(lambda: connection.state is LinkState.CONNECTED, what="the return")
         assert connection.server_version[0].isdigit()
+
+
+async def outage_told(url: str, tries: int) -> list[tuple[str, str]]:
+    """Have a connection lose its broker and find it again after so many tries; return what was told, with its level."""
+    async with proxied(url) as (proxy, way), Connection([way], "away", {}, patience=5) as connection:
+        with capture_logs() as lines:
+            await proxy.refuse()
+            await wait_until(lambda: any(line.get("tries") == tries for line in lines), what="the tries")
+            await proxy.heal()
+            await wait_until(lambda: connection.state is LinkState.CONNECTED, what="the return")
+        return [(line["event"], line["log_level"]) for line in lines]
+
+
+async def test_an_outage_is_one_warning_and_its_end_one_line(vhost_url: str) -> None:
+    told = await outage_told(vhost_url, 3)
+    assert [line for line in told if line[1] != "debug"] == [("connection.lost", "warning"), ("connection.up", "info")]
+    assert ("connection.retrying", "debug") in told
+
+
+async def test_an_outage_that_lasts_is_told_again(vhost_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bus.reminders.FIRST_SECONDS", 0.0)
+    assert ("connection.retrying", "warning") in await outage_told(vhost_url, 1)

@@ -5,8 +5,9 @@ from typing import Any
 import httpx
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
-from agents.core.model.errors import ModelPoolClosed
+from agents.core.model.errors import ModelPoolClosed, ModelTimeout, TimeoutPhase
 from agents.core.model.lane import Lane
 from agents.core.model.memory_watch import MemoryWatch
 from agents.core.model.pool_queue import pool_queue
@@ -70,6 +71,18 @@ async def test_a_witness_asks_and_logs_in_nobody_s_name(server: ScriptedOllama) 
         with structlog.contextvars.bound_contextvars(task="the one that failed"):
             assert await prober_of(pool, queue).can_generate(pool.servers.first, LANE)
     assert seen == [{}]
+
+
+async def test_a_witness_is_told_with_what_made_the_server_suspect(server: ScriptedOllama) -> None:
+    queue = pool_queue(["http://ollama"], 1, 1)
+    async with queue, OllamaConnectionPool("http://ollama", queue=queue, transport=server.transport) as pool:
+        first = pool.servers.first
+        first.vitals.note_error(ModelTimeout("it sent nothing", which=TimeoutPhase.FIRST_TOKEN))
+        with capture_logs() as logs:
+            assert await prober_of(pool, queue).can_generate(first, LANE)
+    (told,) = [line for line in logs if line["event"] == "model.suspected"]
+    assert (told["url"], told["log_level"]) == ("http://ollama", "info")
+    assert told["reason"].endswith("UTC: it sent nothing")
 
 
 async def test_one_who_stops_waiting_leaves_the_witness_to_the_others(server: ScriptedOllama) -> None:

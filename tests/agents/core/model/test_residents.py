@@ -95,3 +95,27 @@ def test_a_lane_that_started_during_the_look_may_have_thrown_the_others_out() ->
     residents.begin_look(50)
     residents.note_start(A)
     assert residents.end_look([ps("a:latest"), ps("b:latest")]).together
+
+
+def test_what_is_in_memory_is_what_the_server_says_with_the_options_of_our_lanes() -> None:
+    residents = resident(B, WIDE)
+    assert residents.in_memory == ["a:latest num_ctx=8192"]  # b may have gone for it
+    residents.note_memory([ps("a:latest", 8192), ps("b:latest"), ps("other"), {"name": " "}, {}], 2)
+    assert residents.in_memory == ["a:latest num_ctx=8192", "b:latest", "other:latest"]
+    residents.note_answer(B, 3)
+    assert residents.in_memory == ["a:latest num_ctx=8192", "b:latest", "other:latest"]
+    residents.note_memory([], 4)
+    assert residents.in_memory == []
+
+
+def test_a_model_that_was_loaded_with_other_options_is_told_without_ours() -> None:
+    residents = resident(WIDE)
+    residents.note_memory([ps("a:latest", 2048)], 1)
+    assert residents.in_memory == ["a:latest"]
+
+
+def test_what_answered_during_a_look_is_in_memory_whatever_the_look_says() -> None:
+    residents = resident(A)
+    residents.note_answer(B, 5)
+    residents.note_memory([ps("a:latest")], 5)
+    assert residents.in_memory == ["a:latest", "b:latest"]

@@ -53,6 +53,17 @@ async def test_a_server_that_dies_while_nobody_asks_it_opens_its_circuit_and_tel
         assert port.ollama.asked("/api/generate") == []
 
 
+async def test_a_server_is_known_to_accept_connections_while_one_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.core.model.idle_check.HELD_SECONDS", 60)  # it is not judged while it hangs
+    async with OllamaPort(ScriptedOllama()) as port, watched_pool(port.url) as pool:
+        vitals = pool.servers.first.vitals
+        port.ollama.silence = asyncio.Event()
+        await wait_until(lambda: vitals.accepts, what="the connection")
+        port.ollama.silence.set()
+        await port.die()
+        await wait_until(lambda: not vitals.accepts, what="its end")
+
+
 async def test_a_dead_server_that_comes_back_is_used_again_long_before_the_recovery_time() -> None:
     async with OllamaPort(ScriptedOllama()) as port, watched_pool(port.url) as pool:
         await known(port)

@@ -144,6 +144,7 @@ async def test_a_hosts_own_metrics_have_the_names_that_the_exporter_has() -> Non
         "sutazai_queue_dead",
         "sutazai_queue_unrouted",
         "sutazai_exporter_connected",
+        "sutazai_broker_alarm",
     }
     assert page.names < whole.names
     assert before("sutazai_tasks_total", agent="asker", status="completed") == 0

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from agents.core.host_stage import HostStage
 from agents.core.pages.probes import AgentState, liveness, readiness
+from bus.alarm import ALARM
 from bus.broker import ConsumerState, LinkState
 
 UP = {"consuming": LinkState.CONNECTED, "publishing": LinkState.CONNECTED}
@@ -40,7 +41,8 @@ def test_before_and_after_its_work_it_is_not(stage: HostStage) -> None:
 
 
 def test_a_blocked_connection_is_ready_and_a_lost_one_is_not() -> None:
-    assert readiness(HostStage.RUNNING, UP | {"publishing": LinkState.BLOCKED}, [TAKES]).is_good
+    blocked = readiness(HostStage.RUNNING, UP | {"publishing": LinkState.BLOCKED}, [TAKES])
+    assert (blocked.is_good, blocked.why) == (True, f"ready; {ALARM}")
     verdict = readiness(HostStage.RUNNING, UP | {"consuming": LinkState.CONNECTING}, [TAKES])
     assert (verdict.is_good, verdict.why) == (False, "the connection to RabbitMQ is lost (consuming); it comes back")
 
