@@ -6,9 +6,8 @@ import typer
 
 from agents.cli.options import AmqpUrl, Config, Prefix, connected
 from agents.cli.orders import Agents, Answer, OneHost, carried_out, named_agents, orders_of
-from agents.core.operator_pause import is_by_operator
+from agents.core.operator_pause import has_paused
 from agents.core.process import run_process
-from bus.broker import ConsumerState
 from schemas import AgentReport, PauseAgents, Report
 
 
@@ -37,12 +36,8 @@ def pause(
     chosen = connected("pause", config, amqp_url=amqp_url, prefix=prefix)
 
     def answer_of(report: Report) -> Answer | None:
-        if isinstance(report, AgentReport) and host in (None, report.host) and _obeys(report):
+        if isinstance(report, AgentReport) and host in (None, report.host) and has_paused(report):
             return Answer(report.agent, report.host)
         return None
 
     run_process(lambda: carried_out(chosen, orders, agents or (), answer_of, "paused"), "error")
-
-
-def _obeys(report: AgentReport) -> bool:
-    return is_by_operator(report.reason) and report.consumer != ConsumerState.CONSUMING

@@ -6,7 +6,7 @@ import typer
 
 from agents.cli.options import AmqpUrl, Config, Prefix, connected
 from agents.cli.orders import Agents, Answer, OneHost, carried_out, named_agents, orders_of
-from agents.core.operator_pause import is_by_operator
+from agents.core.operator_pause import has_resumed
 from agents.core.process import run_process
 from schemas import AgentReport, Report, ResumeAgents
 
@@ -34,7 +34,7 @@ def resume(
     chosen = connected("resume", config, amqp_url=amqp_url, prefix=prefix)
 
     def answer_of(report: Report) -> Answer | None:
-        if not isinstance(report, AgentReport) or host not in (None, report.host) or is_by_operator(report.reason):
+        if not isinstance(report, AgentReport) or host not in (None, report.host) or not has_resumed(report):
             return None
         note = f"still {report.consumer}: {report.reason}" if report.reason else ""
         return Answer(report.agent, report.host, note)

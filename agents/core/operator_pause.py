@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 import structlog
 
+from bus.broker import ConsumerState
 from bus.consumer import Consumer
 from bus.pauses import SEPARATOR, Cause
-from schemas import PauseAgents, ResumeAgents
+from schemas import AgentReport, PauseAgents, ResumeAgents
 
 log = structlog.get_logger(__name__)
 
@@ -49,3 +50,13 @@ def is_by_operator(reason: str | None) -> bool:
     """Whether a reason that a report tells is, or holds, that of an operator's pause."""
     parts = (reason or "").split(SEPARATOR)
     return any(part == Cause.OPERATOR or part.startswith(f"{Cause.OPERATOR}: ") for part in parts)
+
+
+def has_paused(report: AgentReport) -> bool:
+    """Whether an agent tells that it takes no tasks because an operator said so."""
+    return is_by_operator(report.reason) and report.consumer != ConsumerState.CONSUMING
+
+
+def has_resumed(report: AgentReport) -> bool:
+    """Whether no operator keeps an agent from its tasks any more; an outage still may."""
+    return not is_by_operator(report.reason)

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import AsyncExitStack
 from typing import Final, Self, TypeVar
 
 import structlog
@@ -14,13 +14,13 @@ from agents.exporter.labels import Labels
 from agents.exporter.queue_metrics import QueueMetrics
 from agents.exporter.task_metrics import TaskMetrics
 from agents.fleet.fleet import SILENT_INTERVALS, Fleet
+from agents.fleet.known_agents import expect_known_agents
 from agents.fleet.queues import QueueWatch
 from bus.alarm import feel_pulse, is_in_alarm
 from bus.broker import LinkState
 from bus.client import Client
-from bus.control import LOG_DAYS, crews_since
 from bus.ending import end_tasks
-from bus.errors import BusError, TopologyError
+from bus.errors import BusError
 from schemas import AgentReport, Report
 
 log = structlog.get_logger(__name__)
@@ -34,12 +34,6 @@ KEPT_SECONDS: Final = 10.0
 
 LOOK_SECONDS: Final = 5.0
 """Half of the time that Prometheus gives a scrape by default."""
-
-LOG_SILENT_SECONDS: Final = 15.0
-"""Without a word from the control log, after which it is left: its nodes may be down."""
-
-LOG_AGAIN_SECONDS: Final = 60.0
-"""Before it is read once more."""
 
 
 class Exporter:
@@ -77,7 +71,10 @@ class Exporter:
                 asyncio.create_task(_hear(results, self._tasks.count), name="exporter:results"),
                 asyncio.create_task(_hear(reports, self._note), name="exporter:reports"),
             ]
-            self._inquiry = asyncio.create_task(self._expect_known_agents(), name="exporter:known-agents")
+            self._inquiry = asyncio.create_task(
+                expect_known_agents(self._client.broker, self._client.topology, self._expect),
+                name="exporter:known-agents",
+            )
             self._stack = stack.pop_all()
         return self
 
@@ -143,31 +140,9 @@ class Exporter:
         if isinstance(report, AgentReport):
             self._tasks.expect(report.agent)
 
-    async def _expect_known_agents(self) -> None:
-        """Look at the queues of those agents too whose hosts were down before the exporter came."""
-        while True:
-            try:
-                await self._read_control_log()
-            except TopologyError:
-                return  # there is none
-            except (BusError, TimeoutError) as error:
-                reason = str(error) or f"no word in {LOG_SILENT_SECONDS:g} s"
-                log.warning("exporter.control_log_silent", reason=reason, again_in=LOG_AGAIN_SECONDS)
-            else:
-                return
-            await asyncio.sleep(LOG_AGAIN_SECONDS)
-
-    async def _read_control_log(self) -> None:
-        """Expect the agents of each host as it is read, however long all of them take."""
-        crews, clock = (
-            crews_since(self._client.broker, self._client.topology, LOG_DAYS),
-            asyncio.get_running_loop().time,
-        )
-        async with asyncio.timeout(LOG_SILENT_SECONDS) as limit, aclosing(crews):
-            async for agents in crews:
-                limit.reschedule(clock() + LOG_SILENT_SECONDS)
-                for agent in agents:
-                    self._tasks.expect(agent)
+    def _expect(self, agents: Collection[str]) -> None:
+        for agent in agents:
+            self._tasks.expect(agent)
 
 
 async def _hear(messages: AsyncIterator[AnyMessage], take: Callable[[AnyMessage], None]) -> None:

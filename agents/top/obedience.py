@@ -6,8 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from agents.core.operator_pause import is_by_operator
-from bus.broker import ConsumerState
+from agents.core.operator_pause import has_paused, has_resumed
 from bus.client import Client
 from bus.orders import say
 from schemas import AgentReport, PauseAgents, ResumeAgents
@@ -41,21 +40,15 @@ async def carried_out(client: Client, order: Order, agent: str, hosts: Collectio
     Raises:
         BusError: it could not be given.
     """
+    done, has_obeyed = ("paused", has_paused) if isinstance(order, PauseAgents) else ("resumed", has_resumed)
     obeyed: set[str] = set()
     async with client.reports() as reports:
         await say(client.broker, client.topology, order)
         with suppress(TimeoutError):
             async with asyncio.timeout(OBEYING_SECONDS if hosts else 0):
                 async for report in reports:
-                    if isinstance(report, AgentReport) and report.agent == agent and _obeys(report, order):
+                    if isinstance(report, AgentReport) and report.agent == agent and has_obeyed(report):
                         obeyed.add(report.host)
                     if obeyed.issuperset(hosts):
                         break
-    done = "paused" if isinstance(order, PauseAgents) else "resumed"
     return Outcome(agent, done, frozenset(obeyed), frozenset(hosts) - obeyed)
-
-
-def _obeys(report: AgentReport, order: Order) -> bool:
-    if isinstance(order, ResumeAgents):
-        return not is_by_operator(report.reason)
-    return is_by_operator(report.reason) and report.consumer != ConsumerState.CONSUMING

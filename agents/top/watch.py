@@ -13,9 +13,9 @@ import structlog
 
 from agents.core.host_stage import HostStage
 from agents.fleet.fleet import SILENT_INTERVALS, Fleet
+from agents.fleet.known_agents import expect_known_agents
 from agents.fleet.queues import QueueWatch
 from agents.top.alarms import Alarm, Link, gone, not_shown, viewer_broken
-from agents.top.known_agents import expect_known_agents
 from agents.top.link_watch import LinkWatch, state_of
 from agents.top.result_rows import ResultRow
 from agents.top.silence import Silence

@@ -23,7 +23,7 @@ from bus.routing_keys import report_key, result_key
 from bus.topology import Topology
 from schemas import Report, ReportKind, TaskMessage, TaskResult, TaskStatus
 from tests.support import reports
-from tests.support.agent_world import Asker, agent_world, memory_url
+from tests.support.agent_world import Asker, agent_world, connected_client, memory_url, settings_for
 from tests.support.clock import FakeClock
 from tests.support.deaf_broker import DeafBroker
 from tests.support.metrics_page import MetricsPage, until
@@ -134,6 +134,18 @@ async def test_what_cannot_be_counted_does_not_end_the_counting() -> None:
         await broker.declare(Topology().shared())
         await until(exporter, clock, "sutazai_task_processing_seconds_count", 1, agent="x")
         assert exporter.connected
+
+
+async def test_the_queues_of_agents_whose_hosts_went_before_the_exporter_came_are_on_the_page(amqp_url: str) -> None:
+    clock = FakeClock()
+    async with connected_client(settings_for(amqp_url)) as client:
+        async with agent_world(Asker(name="local"), amqp_url=amqp_url):
+            pass
+        await client.submit("local", "for nobody")
+        async with Exporter(client, interval=60, clock=clock) as exporter:
+            page = await until(exporter, clock, "sutazai_queue_ready", 1, agent="local")
+    assert page("sutazai_queue_consumers", agent="local") == 0
+    assert page("sutazai_tasks_total", agent="local", status="failed") == 0
 
 
 async def test_a_host_that_is_silent_for_three_intervals_leaves_the_page_and_its_agents_queues_stay() -> None:

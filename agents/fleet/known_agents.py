@@ -21,31 +21,29 @@ AGAIN_SECONDS: Final = 60.0
 log = structlog.get_logger(__name__)
 
 Expect = Callable[[Collection[str]], None]
-"""Called with all agents that the log names, or with those read before it fell silent."""
+"""Called with the agents of each host, as the log is read."""
 
 
 async def expect_known_agents(broker: Broker, topology: Topology, expect: Expect) -> None:
     """Tell which agents had hosts in the last days. Returns once the log has been read to its end, or is not there."""
     while True:
-        found: set[str] = set()
         try:
-            await _read(broker, topology, found)
+            await _read(broker, topology, expect)
         except TopologyError:
             return
         except (BusError, TimeoutError) as error:
             reason = str(error) or f"no word in {SILENT_SECONDS:g} s"
-            log.warning("top.control_log_silent", reason=reason, again_in=AGAIN_SECONDS)
+            log.warning("fleet.control_log_silent", reason=reason, again_in=AGAIN_SECONDS)
         else:
             return
-        finally:
-            expect(found)
         await asyncio.sleep(AGAIN_SECONDS)
 
 
-async def _read(broker: Broker, topology: Topology, found: set[str]) -> None:
+async def _read(broker: Broker, topology: Topology, expect: Expect) -> None:
+    """Read on as long as it speaks, however long all of it takes."""
     clock = asyncio.get_running_loop().time
     crews = crews_since(broker, topology, LOG_DAYS)
     async with asyncio.timeout(SILENT_SECONDS) as limit, aclosing(crews):
         async for agents in crews:
             limit.reschedule(clock() + SILENT_SECONDS)
-            found.update(agents)
+            expect(agents)
