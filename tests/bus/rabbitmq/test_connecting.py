@@ -16,6 +16,7 @@ from bus.node_layout import HOST, free_ports
 from bus.rabbitmq import RabbitBroker
 from tests.support.bus_world import within
 from tests.support.proxy import TcpProxy
+from tests.support.serving import serving
 from tests.support.waiting import wait_until
 
 SECRET = "s3cr%23t"
@@ -49,10 +50,8 @@ async def answering(reply: bytes) -> AsyncIterator[str]:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(8)
         writer.write(reply)
-        writer.close()
 
-    (port,) = free_ports(1)
-    async with await asyncio.start_server(answer, HOST, port):
+    async with serving(answer) as port:
         yield f"amqp://user:{SECRET}@{HOST}:{port}/"
 
 

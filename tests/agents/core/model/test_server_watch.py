@@ -23,6 +23,7 @@ from agents.core.ollama_pool import OllamaConnectionPool
 from bus.node_layout import HOST, free_ports
 from tests.support.ollama_port import OllamaPort
 from tests.support.scripted_ollama import ScriptedOllama, refusal
+from tests.support.serving import serving
 from tests.support.waiting import wait_until
 
 
@@ -207,8 +208,8 @@ async def one_at_a_time() -> AsyncIterator[str]:
                 await writer.drain()
             writer.close()
 
-    async with await asyncio.start_server(serve, HOST, 0) as server:
-        yield f"http://{HOST}:{server.sockets[0].getsockname()[1]}"
+    async with serving(serve) as port:
+        yield f"http://{HOST}:{port}"
 
 
 @dataclass
