@@ -15,6 +15,9 @@ ORDER_SECONDS: Final = 5.0
 CANCEL_SECONDS: Final = 30.0
 """The same for a cancellation, which a program may say while the broker is away for a moment."""
 
+OBEYING_SECONDS: Final = 10.0
+"""For a connected host to tell that it has obeyed: it may have much to do, or a machine that has."""
+
 
 async def say(broker: Broker, topology: Topology, word: CancelTask | Order) -> None:
     """Publish `word` to the hosts of its agent, or to all hosts where it names none.

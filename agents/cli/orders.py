@@ -17,15 +17,12 @@ from agents.core.host_stage import LEAVING
 from bus.client import Client
 from bus.errors import ReplyTimeout, UnknownAgent
 from bus.live_hosts import live_crews
-from bus.orders import say
+from bus.orders import OBEYING_SECONDS, say
 from schemas import DrainHost, HostReport, Order, Report
 
 ANSWER_SECONDS: Final = 2.0
-"""How long hosts have to tell their new state where none is known to be connected. One that is cut off obeys once it is
-back, within five minutes."""
-
-BUSY_SECONDS: Final = 10.0
-"""The same where one is: it may have much to do, or a machine that has."""
+"""How long hosts have to tell their new state where none is known to be connected; else OBEYING_SECONDS. One that is
+cut off obeys once it is back, within five minutes."""
 
 QUIET_SECONDS: Final = 0.5
 """After the last answer, where each agent that was named has one: more hosts than these do not run."""
@@ -138,7 +135,7 @@ async def carried_out(
                     await _must_know(client, order)
             crews = await live_crews(broker, client.topology)
             answers = Answers(named, posts_of(orders, crews or {}))
-            patience = BUSY_SECONDS if answers.silent else ANSWER_SECONDS
+            patience = OBEYING_SECONDS if answers.silent else ANSWER_SECONDS
             for order in orders:
                 await say(broker, client.topology, order)
             await _collect(reports, answers, answer_of, patience)

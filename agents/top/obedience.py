@@ -4,15 +4,11 @@ import asyncio
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
 
 from agents.core.operator_pause import has_paused, has_resumed
 from bus.client import Client
-from bus.orders import say
+from bus.orders import OBEYING_SECONDS, say
 from schemas import AgentReport, PauseAgents, ResumeAgents
-
-OBEYING_SECONDS: Final = 10.0
-"""A connected host may have much to do, or a machine that has."""
 
 Order = PauseAgents | ResumeAgents
 

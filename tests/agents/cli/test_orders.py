@@ -29,7 +29,7 @@ from tests.support.waiting import wait_until
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine a host may answer after an operator has given up, and obeys all the same."""
     monkeypatch.setattr("agents.cli.orders.ANSWER_SECONDS", LIMIT)
-    monkeypatch.setattr("agents.cli.orders.BUSY_SECONDS", LIMIT)
+    monkeypatch.setattr("agents.cli.orders.OBEYING_SECONDS", LIMIT)
     monkeypatch.setattr("bus.live_hosts.LOOK_SECONDS", LIMIT)
 
 
@@ -99,7 +99,7 @@ async def test_where_nobody_obeys_that_is_an_error(cli: Cli, vhost_url: str, mon
 async def test_a_host_that_does_not_obey_beside_one_that_does_is_an_error_and_named(
     cli: Cli, vhost_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agents.cli.orders.BUSY_SECONDS", 1.0)
+    monkeypatch.setattr("agents.cli.orders.OBEYING_SECONDS", 1.0)
     async with agent_world(Asker(name="asker"), Asker(name="other"), amqp_url=vhost_url, host_name="vm-1") as world:
         client = world.client
         async with ControlLink(client.broker, client.topology, "vm-2", ["asker"], lambda _: None):  # as if stopped

@@ -1,4 +1,5 @@
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -38,19 +39,9 @@ class StubbornFleet(MemoryBroker):
 
     said: AgentReport
 
-    async def publish(
-        self,
-        exchange: str,
-        key: str,
-        message: Message,
-        *,
-        mandatory: bool = True,
-        timeout: float | None = 30.0,
-        again: Message | None = None,
-        once: bool = False,
-    ) -> None:
+    async def publish(self, exchange: str, key: str, message: Message, **options: Any) -> None:
         """Publish, and have the host answer."""
-        await super().publish(exchange, key, message, mandatory=mandatory, timeout=timeout, again=again, once=once)
+        await super().publish(exchange, key, message, **options)
         announce(Client(self), self.said)
 
 

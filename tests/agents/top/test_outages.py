@@ -11,9 +11,15 @@ from tests.support.clock import FakeClock
 from tests.support.watched_fleet import announce, until, whats
 
 
-async def test_while_the_viewer_itself_is_cut_off_nobody_is_called_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    states = {"consuming": LinkState.CONNECTED, "publishing": LinkState.CONNECTED}
-    monkeypatch.setattr(MemoryBroker, "links", states)
+@pytest.fixture
+def states(monkeypatch: pytest.MonkeyPatch) -> dict[str, LinkState]:
+    """Those of the viewer's connections, to be changed."""
+    links = {"consuming": LinkState.CONNECTED, "publishing": LinkState.CONNECTED}
+    monkeypatch.setattr(MemoryBroker, "links", links)
+    return links
+
+
+async def test_while_the_viewer_itself_is_cut_off_nobody_is_called_silent(states: dict[str, LinkState]) -> None:
     clock = FakeClock()
     async with MemoryBroker("watch-cut") as broker, Watch(Client(broker), interval=10, clock=clock) as watch:
         announce(watch.client, reports.host("a"))
@@ -43,9 +49,7 @@ class SlowBroker(MemoryBroker):
         return await super().queue_info(name)
 
 
-async def test_queues_are_looked_at_as_soon_as_the_broker_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    states = {"consuming": LinkState.CONNECTED, "publishing": LinkState.CONNECTED}
-    monkeypatch.setattr(MemoryBroker, "links", states)
+async def test_queues_are_looked_at_as_soon_as_the_broker_is_back(states: dict[str, LinkState]) -> None:
     async with SlowBroker("watch-again") as broker, Watch(Client(broker), interval=600, clock=broker.clock) as watch:
         announce(watch.client, reports.host("a", "x"), reports.agent("x"))
         await until(watch, lambda _: broker.looks)
@@ -56,11 +60,7 @@ async def test_queues_are_looked_at_as_soon_as_the_broker_is_back(monkeypatch: p
         await until(watch, lambda _: broker.looks > looks)
 
 
-async def test_an_alarm_of_the_broker_is_one_alarm_and_no_host_is_called_silent(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    states = {"consuming": LinkState.CONNECTED, "publishing": LinkState.CONNECTED}
-    monkeypatch.setattr(MemoryBroker, "links", states)
+async def test_an_alarm_of_the_broker_is_one_alarm_and_no_host_is_called_silent(states: dict[str, LinkState]) -> None:
     clock = FakeClock()
     async with MemoryBroker("watch-blocked") as broker, Watch(Client(broker), interval=5, clock=clock) as watch:
         announce(watch.client, reports.host("a"))
@@ -75,10 +75,8 @@ async def test_an_alarm_of_the_broker_is_one_alarm_and_no_host_is_called_silent(
 
 
 async def test_a_host_that_was_silent_before_an_outage_stays_so_and_is_gone_once_it_is_forgotten(
-    monkeypatch: pytest.MonkeyPatch,
+    states: dict[str, LinkState],
 ) -> None:
-    states = {"consuming": LinkState.CONNECTED, "publishing": LinkState.CONNECTED}
-    monkeypatch.setattr(MemoryBroker, "links", states)
     clock = FakeClock()
     async with MemoryBroker("watch-dead") as broker, Watch(Client(broker), interval=5, clock=clock) as watch:
         announce(watch.client, reports.host("a"))

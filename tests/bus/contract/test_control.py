@@ -3,19 +3,19 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from bus import control as control_module
-from bus.broker import Broker, ConsumerState, OnState, Subscription
+from bus.broker import Broker, ConsumerState, Subscription
 from bus.client import Client
 from bus.codec import encode_control
 from bus.control import ControlLink, known_agents
 from bus.errors import TopologyError, UnknownAgent
 from bus.message import Delivery, Message
 from bus.orders import say
-from bus.plan import Plan
 from bus.routing_keys import EVERYBODY
 from bus.topology import Topology
 from schemas import CancelTask, DrainHost, Order, PauseAgents, ResumeAgents
@@ -109,21 +109,9 @@ class NamesQueues(Through):
         super().__init__(broker)
         self.queues: list[str] = []
 
-    def subscribe(
-        self,
-        queue: str,
-        on_delivery: Callable[[Delivery], None],
-        *,
-        prefetch: int,
-        tag: str,
-        plan: Plan,
-        on_state: OnState | None = None,
-        paused: bool = False,
-    ) -> Subscription:
+    def subscribe(self, queue: str, on_delivery: Callable[[Delivery], None], **options: Any) -> Subscription:
         self.queues.append(queue)
-        return super().subscribe(
-            queue, on_delivery, prefetch=prefetch, tag=tag, plan=plan, on_state=on_state, paused=paused
-        )
+        return super().subscribe(queue, on_delivery, **options)
 
 
 class LateEar(Through):
@@ -134,19 +122,9 @@ class LateEar(Through):
         self.subscribed: asyncio.Queue[Subscription] = asyncio.Queue()
 
     def subscribe(
-        self,
-        queue: str,
-        on_delivery: Callable[[Delivery], None],
-        *,
-        prefetch: int,
-        tag: str,
-        plan: Plan,
-        on_state: OnState | None = None,
-        paused: bool = False,
+        self, queue: str, on_delivery: Callable[[Delivery], None], *, paused: bool = False, **options: Any
     ) -> Subscription:
-        subscription = super().subscribe(
-            queue, on_delivery, prefetch=prefetch, tag=tag, plan=plan, on_state=on_state, paused=not paused
-        )
+        subscription = super().subscribe(queue, on_delivery, paused=not paused, **options)
         self.subscribed.put_nowait(subscription)
         return subscription
 
